@@ -1,0 +1,131 @@
+//! Whole datagrams: header, check code and cipher put together.
+
+use crate::check_code;
+use crate::cipher::{CipherForm, Iv, Key, padded_len};
+use crate::command::Command;
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader};
+use crate::ids::{Seq, SessionId, Uin};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::writer::Writer;
+
+/// The fields of a header that do not follow from the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Envelope {
+    /// 0, or the capabilities offered or granted.
+    pub reserved: u32,
+    /// The client's user, in either direction.
+    pub uin: Uin,
+    /// The session.
+    pub session: SessionId,
+    /// The datagram's own number, or in an UDP_ACK from a client that of what it acknowledges.
+    pub seq: Option<Seq>,
+}
+
+/// How the bodies of a session are enciphered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealing<'a> {
+    /// With which key.
+    pub key: &'a Key,
+    /// In which form.
+    pub form: CipherForm,
+}
+
+fn iv(session: SessionId, command: Command, seq: Option<Seq>) -> Iv {
+    Iv { session, command: command.number(), seq: Seq::number_or_zero(seq) }
+}
+
+/// Writes a client's datagram into `buffer` and says how long it is.
+///
+/// `check` is a random number that chooses the position of the check code; without one the code is 0, as the clients of
+/// 2003 have it in NEW_UIN and LOGIN. `sealing` is used by the commands that are enciphered and may be missing for
+/// the others.
+///
+/// # Errors
+/// [`EncodeError::Full`] for a buffer that is too small or a datagram over [`MAX_DATAGRAM`] bytes; what is wrong with a text.
+pub fn encode_request(
+    envelope: &Envelope,
+    request: &Request<'_>,
+    check: Option<u8>,
+    sealing: Option<Sealing<'_>>,
+    buffer: &mut [u8],
+) -> Result<usize, EncodeError> {
+    let (buffer, full) = limited(buffer);
+    let command = request.command();
+    let (head, body) = buffer.split_at_mut_checked(HEADER_LEN).ok_or(full)?;
+    let mut writer = Writer::new(body);
+    request.write(&mut writer)?;
+    let mut len = writer.len();
+    let written = body.get(..len).ok_or(full)?;
+    let check_code = check.map_or(0, |random| check_code::check_code(written, random));
+
+    if command.request().is_some_and(|request| request.enciphered)
+        && let Some(Sealing { key, form }) = sealing
+    {
+        let padded = body.get_mut(..padded_len(len)).ok_or(full)?;
+        padded.iter_mut().skip(len).for_each(|byte| *byte = 0);
+        len = padded.len();
+        key.encipher(form, iv(envelope.session, command, envelope.seq), padded).map_err(|_| full)?;
+    }
+    let Envelope { reserved, uin, session, seq } = *envelope;
+    ClientHeader { reserved, uin, session, command: command.number(), seq, check_code }.encode(&mut Writer::new(head))?;
+    Ok(HEADER_LEN + len)
+}
+
+/// Writes a server's datagram into `buffer` and says how long it is. `ackseq` is the request that it acknowledges.
+///
+/// # Errors
+/// As [`encode_request`].
+pub fn encode_reply(
+    envelope: &Envelope,
+    ackseq: Option<Seq>,
+    reply: &Reply<'_>,
+    buffer: &mut [u8],
+) -> Result<usize, EncodeError> {
+    let (buffer, _) = limited(buffer);
+    let Envelope { reserved, uin, session, seq } = *envelope;
+    let mut writer = Writer::new(buffer);
+    ServerHeader { reserved, uin, session, command: reply.command().number(), seq, ackseq }.encode(&mut writer)?;
+    reply.write(&mut writer)?;
+    Ok(writer.len())
+}
+
+/// Opens a client's body: deciphers it into `scratch` if its command is enciphered and there is a `sealing`, checks the check
+/// code, and reads the fields.
+///
+/// # Errors
+/// [`DecodeErrorKind::UnknownCommand`], [`DecodeErrorKind::Blocks`], [`DecodeErrorKind::CheckCode`], or what is wrong with
+/// which field. [`DecodeErrorKind::TooLong`] when `scratch` is too small for the body.
+pub fn open_request<'a>(
+    header: &ClientHeader,
+    body: &'a [u8],
+    sealing: Option<Sealing<'_>>,
+    scratch: &'a mut [u8],
+) -> Result<Request<'a>, DecodeError> {
+    let unknown = DecodeError { kind: DecodeErrorKind::UnknownCommand, what: "cmd", at: 14 };
+    let command = header.known_command().ok_or(unknown)?;
+    let enciphered = command.request().is_some_and(|request| request.enciphered);
+    let plain = match sealing {
+        Some(Sealing { key, form }) if enciphered => {
+            let too_long = DecodeError { kind: DecodeErrorKind::TooLong, what: "body", at: 0 };
+            let scratch = scratch.get_mut(..body.len()).ok_or(too_long)?;
+            scratch.copy_from_slice(body);
+            key.decipher(form, iv(header.session, command, header.seq), scratch)?;
+            &*scratch
+        }
+        _ => body,
+    };
+    // COMPAT: the clients of 2003 send NEW_UIN and LOGIN, the two bodies in the clear, without a check code.
+    let unchecked = !enciphered && header.check_code == 0;
+    if !unchecked && !check_code::check(plain, header.check_code) {
+        return Err(DecodeError { kind: DecodeErrorKind::CheckCode, what: "cc", at: 18 });
+    }
+    Request::decode(command, plain)
+}
+
+/// At most one datagram of `buffer`, and the error for what does not fit.
+fn limited(buffer: &mut [u8]) -> (&mut [u8], EncodeError) {
+    let len = buffer.len().min(MAX_DATAGRAM);
+    (buffer.get_mut(..len).unwrap_or_default(), EncodeError::Full(len))
+}

@@ -69,7 +69,8 @@ pub fn encode_request(
         key.encipher(form, iv(envelope.session, command, envelope.seq), padded).map_err(|_| full)?;
     }
     let Envelope { reserved, uin, session, seq } = *envelope;
-    ClientHeader { reserved, uin, session, command: command.number(), seq, check_code }.encode(&mut Writer::new(head))?;
+    ClientHeader { reserved, uin, session, command: command.number(), seq, check_code }
+        .encode(&mut Writer::new(head))?;
     Ok(HEADER_LEN + len)
 }
 

@@ -183,7 +183,19 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(Uin, SessionId, Status, Face, Authorization, LoginError, MessageKind, GroupError, RefusalReason, GroupId, Ipv4);
+numbers!(
+    Uin,
+    SessionId,
+    Status,
+    Face,
+    Authorization,
+    LoginError,
+    MessageKind,
+    GroupError,
+    RefusalReason,
+    GroupId,
+    Ipv4
+);
 
 impl Record<'_> for Uin {
     const MIN_LEN: usize = 4;
@@ -196,7 +208,10 @@ pub struct List<'a, T>(Records<'a, T>);
 #[derive(Clone, Copy)]
 enum Records<'a, T> {
     /// As they came. Each has been read once, so reading them again cannot fail.
-    Wire { count: u16, bytes: &'a [u8] },
+    Wire {
+        count: u16,
+        bytes: &'a [u8],
+    },
     Items(&'a [T]),
 }
 
@@ -226,9 +241,12 @@ impl<'a, T: Record<'a>> List<'a, T> {
             Records::Items(items) => ([].as_slice(), items),
         };
         let mut reader = Reader::new(bytes);
-        let wire = core::iter::from_fn(move || {
-            if reader.rest().is_empty() { None } else { T::read(&mut reader, "record").ok() }
-        });
+        let wire =
+            core::iter::from_fn(
+                move || {
+                    if reader.rest().is_empty() { None } else { T::read(&mut reader, "record").ok() }
+                },
+            );
         wire.chain(items.iter().copied())
     }
 }

@@ -17,7 +17,7 @@
 //! # let _ = body;
 //! ```
 //!
-//! Features, all additive: `std` (default; faster charset conversion), `serde` (ids in both directions, packets to be
+//! Features, all additive: `std` (default; the same of the crates below), `serde` (ids in both directions, packets to be
 //! shown), `arbitrary` (packets out of the bytes of a fuzzer).
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! What the administrator does beside running the server.
+
+pub(crate) mod user;

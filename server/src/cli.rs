@@ -1,0 +1,191 @@
+//! What can be said on the command line and in the environment.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use myicq_server::Config;
+use myicq_server::config::{Override, SETTINGS};
+use myicq_wire::Uin;
+
+use crate::exit::Exit;
+
+/// A MyICQ server for a small network, with an embedded database.
+#[derive(Debug, Parser)]
+#[command(name = "myicqd", version, about, after_help = Exit::list(), args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server; so does no command at all
+    #[command(after_help = Exit::list())]
+    Run(RunArgs),
+    /// Look after the users of a server that is not running
+    #[command(after_help = Exit::list())]
+    User(UserArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration file (TOML); flags and variables go before it
+    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// What to log: error, warn, info, debug or trace, also by module
+    #[arg(long, value_name = "LEVEL", env = "MYICQD_LOG", default_value = "info")]
+    pub(crate) log: String,
+    /// How to write the log, which goes to the error output
+    #[arg(long, value_name = "FORMAT", env = "MYICQD_LOG_FORMAT", default_value = "human")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Human,
+    /// One object a line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    /// The configuration file of the server
+    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// The folder of the database [default: as the configuration says]
+    #[arg(long, value_name = "DIR", env = "MYICQD_DATA", global = true)]
+    pub(crate) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user and print his number
+    Add {
+        /// His number [default: the next one]
+        #[arg(long, value_name = "N")]
+        uin: Option<Uin>,
+        /// What he calls himself, 16 bytes at most
+        #[arg(long, value_name = "NAME", default_value = "")]
+        nick: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// List all users, by number
+    List {
+        /// One object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one user
+    Show {
+        /// His number
+        uin: Uin,
+        /// As an object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a user another password
+    Passwd {
+        /// His number
+        uin: Uin,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Remove a user, his list and the messages that wait for him
+    Remove {
+        /// His number
+        uin: Uin,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// Read the password from the first line of the input, so that it stands in no history and no list of processes
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+/// The settings that stand on the command line or in the environment, each as a flag made of its row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingArgs(pub(crate) Vec<Override>);
+
+impl Args for SettingArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let defaults = Config::default();
+        command.args(SETTINGS.iter().map(|setting| {
+            let help = format!("{} [default: {}]", setting.about, setting.show(&defaults));
+            // The default is not clap's business: it would go before the file.
+            Arg::new(setting.flag).long(setting.flag).env(setting.env).value_name(setting.value).help(help)
+        }))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = SETTINGS.iter().filter_map(|setting| {
+            let value = matches.get_one::<String>(setting.flag)?.clone();
+            let place = match matches.value_source(setting.flag) {
+                Some(ValueSource::EnvVariable) => setting.env.to_owned(),
+                _ => format!("--{}", setting.flag),
+            };
+            Some(Override { setting, value, place })
+        });
+        Ok(Self(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_setting_and_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for setting in &SETTINGS {
+            assert!(help.contains(&format!("--{} <{}>", setting.flag, setting.value)), "{}", setting.flag);
+        }
+        assert!(help.contains("  75  another myicqd uses the data folder"), "{help}");
+    }
+
+    #[test]
+    fn run_can_be_said_or_left_out() {
+        let settings = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            let run = if let Some(Command::Run(run)) = cli.command { run } else { cli.run };
+            run.settings.0.into_iter().map(|given| (given.place, given.value)).collect::<Vec<_>>()
+        };
+        let expected = [("--listen".to_owned(), "127.0.0.1:1".to_owned()), ("--data".to_owned(), "d".to_owned())];
+        assert_eq!(settings(&["myicqd", "--data", "d", "--listen", "127.0.0.1:1"]), expected);
+        assert_eq!(settings(&["myicqd", "run", "--data=d", "--listen=127.0.0.1:1"]), expected);
+    }
+}

@@ -1,0 +1,208 @@
+//! What touches the world: sockets, clocks, entropy, threads and signals. `run` is the whole server.
+//!
+//! Each shard has a thread with a socket, a clock and a mailbox of its own; the store has one, password hashes have a few, and the
+//! thread that called [`run`] waits for signals. They share nothing but the channels between them, so that a second shard is
+//! a second thread.
+
+mod clock;
+mod passwords;
+mod shard;
+mod signals;
+mod socket;
+mod store;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use self::shard::{Mail, ShardDriver, Surroundings};
+use self::signals::{Signal, Signals};
+use crate::config::Config;
+use crate::passwords::HashError;
+use crate::shard::Shard;
+use crate::store::OpenError;
+
+/// Why the server does not run, or has stopped. Each is one line that says what and what to do; what the system said is its
+/// source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(OpenError),
+    /// A password hash cannot cost this.
+    #[error(transparent)]
+    HashCost(#[from] HashError),
+    /// Another program listens there.
+    #[error("UDP {0} is taken by another program; stop that one, or choose another port with --listen")]
+    Taken(SocketAddr),
+    /// The address belongs to no interface.
+    #[error("this machine has no address {}; listen on one that it has, or on 0.0.0.0 for all of them", .0.ip())]
+    NoSuchAddress(SocketAddr),
+    /// The port is reserved.
+    #[error("UDP {0} may be used by privileged programs alone; choose a port above 1023 with --listen")]
+    Privileged(SocketAddr),
+    /// The socket fails otherwise.
+    #[error("cannot listen on UDP {address}")]
+    Socket {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refuses a thread, a runtime, a signal handler or randomness.
+    #[error("the system refuses {what}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread has ended that should not, after a message of its own.
+    #[error(
+        "the thread \"{0}\" has failed, which is a bug; nothing that was acknowledged is lost, start the server again"
+    )]
+    Died(&'static str),
+    /// A second signal came before the first had been obeyed.
+    #[error("stopped at once on a second signal; what was still under way had not been acknowledged")]
+    Interrupted,
+}
+
+/// Runs a server until it is told to stop (SIGTERM, SIGINT). `ready` is called once, with the address that it listens on, as
+/// soon as datagrams are taken.
+///
+/// # Errors
+/// Why it could not start, or what ended it.
+pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
+    runtime()?.block_on(supervise(Arc::new(config), ready))
+}
+
+async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
+    let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
+    let socket = socket::bind(config.listen)?;
+    let address = socket.local_addr().map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let mut seeds = entropy()?;
+    let shard = Shard::new(Arc::clone(&config), StdRng::from_rng(&mut seeds))?;
+    let (watch, mut ended) = Watch::new();
+    let (mail, mailbox) = mpsc::unbounded_channel();
+
+    let store = store::start(config.data.clone(), mail.clone(), watch.clone()).await?;
+    let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mail, &watch)?;
+    threads.push(store.thread);
+    let around = Surroundings { mailbox, mail: mail.clone(), store: store.requests, passwords };
+    threads.push(start_shard(shard, socket, around, watch)?);
+    tracing::info!(%address, "listening");
+    ready(address);
+
+    let mut is_stopping = false;
+    loop {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            thread = ended.recv() => match thread {
+                Some(Ended { has_failed: false, .. }) if is_stopping => continue,
+                Some(Ended { thread, .. }) => return Err(RunError::Died(thread)),
+                None => break,
+            },
+        };
+        match signal {
+            Signal::Report => drop(mail.send(Mail::Report)),
+            Signal::Stop if is_stopping => return Err(RunError::Interrupted),
+            Signal::Stop => {
+                tracing::info!("stopping");
+                is_stopping = true;
+                let _ = mail.send(Mail::Stop);
+            }
+        }
+    }
+    // All of them have said that they have ended.
+    threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| RunError::Died("shard")))
+}
+
+fn start_shard(
+    shard: Shard,
+    socket: std::net::UdpSocket,
+    around: Surroundings,
+    watch: Watch,
+) -> Result<JoinHandle<()>, RunError> {
+    let runtime = runtime()?;
+    let guard = runtime.enter();
+    let driver = ShardDriver::new(shard, socket, around)
+        .map_err(|source| RunError::System { what: "to watch the socket", source })?;
+    drop(guard);
+    spawn("shard", watch, move || runtime.block_on(driver.serve()))
+}
+
+/// A generator seeded by the system, from which all the others are seeded.
+fn entropy() -> Result<StdRng, RunError> {
+    StdRng::try_from_rng(&mut rand::rngs::SysRng)
+        .map_err(|error| RunError::System { what: "randomness", source: io::Error::other(error) })
+}
+
+fn runtime() -> Result<Runtime, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| RunError::System { what: "an event loop", source })
+}
+
+/// Starts a thread that reports when it ends, however it ends.
+fn spawn(name: &'static str, watch: Watch, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    #[expect(clippy::disallowed_methods, reason = "the driver starts the threads")]
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _report = Report { thread: name, watch };
+        body();
+    });
+    thread.map_err(|source| RunError::System { what: "a thread", source })
+}
+
+/// Where threads report that they have ended.
+#[derive(Clone, Debug)]
+struct Watch(mpsc::UnboundedSender<Ended>);
+
+impl Watch {
+    fn new() -> (Self, mpsc::UnboundedReceiver<Ended>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+}
+
+/// A thread has ended.
+#[derive(Debug)]
+struct Ended {
+    thread: &'static str,
+    /// Whether by a panic.
+    has_failed: bool,
+}
+
+/// Reports when it is dropped: by the thread's end, or by its panic on the way out.
+struct Report {
+    thread: &'static str,
+    watch: Watch,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let ended = Ended { thread: self.thread, has_failed: std::thread::panicking() };
+        let _ = self.watch.0.send(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_reports_it() {
+        let (watch, mut ended) = Watch::new();
+        let quiet = spawn("quiet", watch.clone(), || {}).unwrap();
+        quiet.join().unwrap();
+        let loud = spawn("loud", watch, || std::panic::resume_unwind(Box::new("as if by a bug"))).unwrap();
+        assert!(loud.join().is_err());
+        let mut next = || ended.blocking_recv().map(|ended| (ended.thread, ended.has_failed));
+        assert_eq!((next(), next(), next()), (Some(("quiet", false)), Some(("loud", true)), None));
+    }
+}

@@ -1,0 +1,116 @@
+//! The threads that compute password hashes, tens of milliseconds each, away from the shards.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::shard::Mail;
+use super::{RunError, Watch, spawn};
+use crate::config::Security;
+use crate::hub::{PasswordJob, PasswordResult};
+use crate::passwords;
+
+/// How long a thread waits when there is no memory for a hash.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The way to the threads. It has no limit of its own: the hub has at most [`crate::config::Limits::hash_queue_max`] logins and
+/// registrations under way, and one change of password for each request in a session's window.
+#[derive(Clone, Debug)]
+pub(super) struct Jobs(Sender<PasswordJob>);
+
+impl Jobs {
+    /// Hands in a job. Its result comes as mail.
+    pub(super) fn send(&self, job: PasswordJob) {
+        // Nobody takes it when the threads have ended, which ends the whole program.
+        let _ = self.0.send(job);
+    }
+}
+
+/// Starts the threads. They end when the last [`Jobs`] is gone.
+pub(super) fn start(
+    security: &Security,
+    seeds: &mut StdRng,
+    mail: &UnboundedSender<Mail>,
+    watch: &Watch,
+) -> Result<(Jobs, Vec<JoinHandle<()>>), RunError> {
+    let (jobs, queue) = channel();
+    let queue = Arc::new(Mutex::new(queue));
+    let threads = (0..security.argon2_threads).map(|_| {
+        let (security, queue, mail) = (security.clone(), Arc::clone(&queue), mail.clone());
+        let mut salts = StdRng::from_rng(seeds);
+        spawn("passwords", watch.clone(), move || {
+            while let Some(job) = next(&queue) {
+                let mut salt = [0; 16];
+                salts.fill_bytes(&mut salt);
+                let Some(result) = compute(&job, salt, &security, || mail.is_closed()) else { break };
+                let _ = mail.send(Mail::Password(result));
+            }
+        })
+    });
+    let threads = threads.collect::<Result<Vec<_>, _>>()?;
+    Ok((Jobs(jobs), threads))
+}
+
+/// Does a job, when the system has the memory for it: until then nobody can say anything about the password. `None` when
+/// `is_over`.
+fn compute(
+    job: &PasswordJob,
+    salt: [u8; 16],
+    security: &Security,
+    is_over: impl Fn() -> bool,
+) -> Option<PasswordResult> {
+    while !is_over() {
+        let job = PasswordJob { ticket: job.ticket, password: job.password.clone(), hash: job.hash.clone() };
+        match passwords::run(job, salt, security) {
+            Ok(result) => return Some(result),
+            Err(error) => tracing::error!(%error, "a password has to wait"),
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "memory comes back in its own time, on this thread nothing else waits"
+        )]
+        std::thread::sleep(RETRY);
+    }
+    None
+}
+
+/// The next job. One idle thread waits for it; the others wait for their turn to wait.
+fn next(queue: &Mutex<Receiver<PasswordJob>>) -> Option<PasswordJob> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::PasswordOutcome;
+    use crate::store::Ticket;
+
+    #[test]
+    fn each_job_comes_back_with_its_own_salt_and_the_threads_end() {
+        let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 3 };
+        let (mail, mut mailbox) = tokio::sync::mpsc::unbounded_channel();
+        let (watch, _ended) = Watch::new();
+        let (jobs, threads) = start(&security, &mut StdRng::seed_from_u64(7), &mail, &watch).unwrap();
+        for ticket in 0..8 {
+            let password = zeroize::Zeroizing::new(b"hunter2".to_vec());
+            jobs.send(PasswordJob { ticket: Ticket(ticket), password, hash: None });
+        }
+        drop((jobs, mail));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let mut hashes = std::collections::BTreeMap::new();
+        while let Some(Mail::Password(PasswordResult { ticket, outcome: PasswordOutcome::Hash(hash) })) =
+            mailbox.blocking_recv()
+        {
+            hashes.insert(hash, ticket);
+        }
+        assert_eq!(hashes.len(), 8);
+        assert_eq!(hashes.into_values().collect::<std::collections::BTreeSet<_>>().len(), 8);
+    }
+}

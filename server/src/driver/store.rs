@@ -1,0 +1,47 @@
+//! The store's thread: requests in, replies out, everything in one order.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::shard::Mail;
+use super::{RunError, Watch, runtime, spawn};
+use crate::store::{self, SqliteStore};
+
+/// The store at work.
+#[derive(Debug)]
+pub(super) struct StoreThread {
+    /// Where requests go. When the last sender is gone, the thread commits what it has and ends.
+    pub(super) requests: mpsc::UnboundedSender<store::Request>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// Opens the database on a thread of its own and lets it work there.
+pub(super) async fn start(
+    folder: PathBuf,
+    mail: mpsc::UnboundedSender<Mail>,
+    watch: Watch,
+) -> Result<StoreThread, RunError> {
+    let (requests, queue) = mpsc::unbounded_channel();
+    let (opened, is_open) = oneshot::channel();
+    let runtime = runtime()?;
+    let thread = spawn("store", watch, move || {
+        runtime.block_on(async move {
+            match SqliteStore::open(&folder).await {
+                Ok(store) => {
+                    let _ = opened.send(Ok(()));
+                    // A shard that has ended needs no replies.
+                    let store = store::run(store, queue, |replies| drop(mail.send(Mail::Store(replies)))).await;
+                    store.close().await;
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            }
+        });
+    })?;
+    match is_open.await {
+        Ok(Ok(())) => Ok(StoreThread { requests, thread }),
+        Ok(Err(error)) => Err(RunError::Store(error)),
+        Err(_) => Err(RunError::Died("store")),
+    }
+}

@@ -1,0 +1,141 @@
+//! How the program ends: one code for each kind of trouble, so that scripts need not read messages.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use myicq_server::config::ConfigError;
+use myicq_server::driver::RunError;
+use myicq_server::passwords::HashError;
+use myicq_server::store::{OpenError, UserError};
+
+/// The codes, as in `sysexits.h` where it has one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Failure = 1,
+    Usage = 2,
+    Data = 65,
+    NoInput = 66,
+    NoUser = 67,
+    Unavailable = 69,
+    Software = 70,
+    System = 71,
+    CannotCreate = 73,
+    Io = 74,
+    InUse = 75,
+}
+
+impl Exit {
+    const ALL: [(Self, &'static str); 12] = [
+        (Self::Ok, "done, or stopped as asked"),
+        (Self::Failure, "any other failure"),
+        (Self::Usage, "wrong arguments or configuration"),
+        (Self::Data, "the database is damaged, or from a newer version"),
+        (Self::NoInput, "there is no such data folder"),
+        (Self::NoUser, "there is no such user, or there is one already"),
+        (Self::Unavailable, "the address to listen on is taken or cannot be used"),
+        (Self::Software, "an internal error; please report it"),
+        (Self::System, "the system refuses a thread, memory or a signal handler"),
+        (Self::CannotCreate, "the data folder cannot be made or written"),
+        (Self::Io, "reading or writing failed"),
+        (Self::InUse, "another myicqd uses the data folder"),
+    ];
+
+    /// The list for the help.
+    pub(crate) fn list() -> String {
+        let lines = Self::ALL.iter().map(|(exit, meaning)| format!("  {:<3} {meaning}\n", *exit as u8));
+        format!("Exit codes:\n{}", lines.collect::<String>())
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What went wrong, in one line, and the code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Whether somebody who read our output has gone.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let exit = match &error {
+            OpenError::Folder { .. } => Exit::CannotCreate,
+            OpenError::InUse { .. } => Exit::InUse,
+            OpenError::Newer { .. } | OpenError::Corrupt { .. } => Exit::Data,
+            OpenError::Database { .. } => Exit::Io,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let exit = match error {
+            RunError::Store(error) => return error.into(),
+            RunError::Taken(_) | RunError::NoSuchAddress(_) | RunError::Privileged(_) | RunError::Socket { .. } => {
+                Exit::Unavailable
+            }
+            RunError::HashCost(_) => Exit::Usage,
+            RunError::System { .. } => Exit::System,
+            RunError::Died(_) => Exit::Software,
+            _ => Exit::Failure,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        let exit = match &error {
+            UserError::Taken(_) => Exit::NoUser,
+            UserError::NotAllowed(_) => Exit::Usage,
+            UserError::Database(_) => Exit::Io,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<HashError> for Failure {
+    fn from(error: HashError) -> Self {
+        Self::new(Exit::System, error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Io, error)
+    }
+}

@@ -1,0 +1,284 @@
+//! Clients of MyICQ version 1, as of 2003 and ours: packets and links on one side, the hub on the other.
+//!
+//! A session begins in [`login`], its requests are handled in [`requests`], and what the hub has to say goes out through
+//! [`replies`]. This file holds what they share: the sessions, their timers, and a datagram's first steps.
+
+mod login;
+mod outbox;
+mod profile;
+mod replies;
+mod requests;
+mod session;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use myicq_wire::link::{Output, Timing, Token};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
+use rand::rngs::StdRng;
+
+use self::login::{Origin, Pending, Registration};
+use self::outbox::Outbox;
+use self::session::{HELD_MAX, Session};
+use crate::config::Config;
+use crate::counters::{Counters, Drop, Event};
+use crate::hub::{Attempt, Effect, Hub, SessionKey};
+use crate::shard::Now;
+use crate::store::MessageId;
+
+/// The sessions of a shard and all that is under way in them.
+#[derive(Debug)]
+pub struct Frontend {
+    config: Arc<Config>,
+    rng: StdRng,
+    counters: Counters,
+    sessions: HashMap<SessionKey, Session>,
+    by_id: HashMap<(Uin, SessionId), SessionKey>,
+    /// Logins whose address was not proven when they began, the oldest first.
+    half_open: VecDeque<SessionKey>,
+    registrations: HashMap<Origin, Registration>,
+    /// When each of them is forgotten, the first first.
+    registration_ends: VecDeque<(Instant, Origin)>,
+    /// Logins and registrations that the hub has not answered.
+    attempts: HashMap<Attempt, Pending>,
+    /// Where they come from.
+    origins: HashSet<Origin>,
+    timers: BinaryHeap<Reverse<(Instant, SessionKey)>>,
+    /// Sessions whose links may have something to send, or another deadline.
+    touched: Vec<SessionKey>,
+    outbox: Outbox,
+    /// Room for a deciphered body, and for a datagram that is being made.
+    scratch: Box<[u8]>,
+    room: Box<[u8]>,
+    last_session: u64,
+    last_attempt: u64,
+    stopping: bool,
+}
+
+impl Frontend {
+    /// A frontend without sessions. `rng` must be seeded by the system: the proof of an address rests on it.
+    pub fn new(config: Arc<Config>, rng: StdRng) -> Self {
+        Self {
+            config,
+            rng,
+            counters: Counters::default(),
+            sessions: HashMap::new(),
+            by_id: HashMap::new(),
+            half_open: VecDeque::new(),
+            registrations: HashMap::new(),
+            registration_ends: VecDeque::new(),
+            attempts: HashMap::new(),
+            origins: HashSet::new(),
+            timers: BinaryHeap::new(),
+            touched: Vec::new(),
+            outbox: Outbox::default(),
+            scratch: vec![0; MAX_DATAGRAM].into(),
+            room: vec![0; MAX_DATAGRAM].into(),
+            last_session: 0,
+            last_attempt: 0,
+            stopping: false,
+        }
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many sessions there are, open and half-open.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Takes nothing more from clients but acknowledgements.
+    pub fn begin_shutdown(&mut self) {
+        self.stopping = true;
+    }
+
+    /// The next datagram to send.
+    pub fn poll_datagram(&mut self) -> Option<(SocketAddr, &[u8])> {
+        self.outbox.pop()
+    }
+
+    /// When [`Frontend::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let timer = self.timers.peek().map(|&Reverse((deadline, _))| deadline);
+        let registration = self.registration_ends.front().map(|&(deadline, _)| deadline);
+        timer.into_iter().chain(registration).min()
+    }
+
+    /// Takes in a datagram. What is not one of the protocol, or not in its place, is counted and never answered.
+    pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8], hub: &mut Hub) {
+        self.counters.event(Event::Received);
+        if datagram.len() > MAX_DATAGRAM {
+            return self.counters.drop(Drop::Oversize);
+        }
+        let (header, body) = match ClientHeader::decode(datagram) {
+            Ok(parts) => parts,
+            Err(error) => return self.counters.undecoded(error.kind),
+        };
+        let Some(command) = header.known_command() else {
+            return self.counters.undecoded(DecodeErrorKind::UnknownCommand);
+        };
+        if self.stopping && command != Command::Ack {
+            return self.counters.drop(Drop::Stopping);
+        }
+        match command {
+            Command::NewUin => self.on_registration(now, from, &header, body, hub),
+            Command::Login => self.on_login(now, from, &header, body, hub),
+            _ => self.on_session_datagram(now, from, (&header, command), datagram, hub),
+        }
+    }
+
+    /// Lets time pass: sends again, gives up, ends sessions.
+    pub fn handle_timeout(&mut self, now: Now, hub: &mut Hub) {
+        while let Some(&Reverse((deadline, key))) = self.timers.peek()
+            && deadline <= now.instant
+        {
+            self.timers.pop();
+            if let Some(session) = self.sessions.get_mut(&key)
+                && session.armed == Some(deadline)
+            {
+                session.armed = None;
+                self.on_session_time(now, key, hub);
+            }
+        }
+        while let Some(&(deadline, origin)) = self.registration_ends.front()
+            && deadline <= now.instant
+        {
+            self.registration_ends.pop_front();
+            self.registrations.remove(&origin);
+        }
+    }
+
+    /// Does what the hub wants done, and sends what the links have to send, until neither has anything more.
+    pub fn handle_effects(&mut self, now: Now, hub: &mut Hub) {
+        loop {
+            while let Some(effect) = hub.poll_effect() {
+                match effect {
+                    Effect::Tell(session, tell) => self.on_tell(now, session, tell, hub),
+                    Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
+                    Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
+                    Effect::Registered(attempt, uin) => self.on_registered(now, attempt, uin),
+                }
+            }
+            let Some(key) = self.touched.pop() else { break };
+            self.flush(now, key, hub);
+        }
+    }
+
+    fn on_session_datagram(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        (header, command): (&ClientHeader, Command),
+        datagram: &[u8],
+        hub: &mut Hub,
+    ) {
+        let Some(&key) = self.by_id.get(&(header.uin, header.session)) else {
+            return self.on_stray(now, from, header, command);
+        };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.address != from {
+            return self.counters.drop(Drop::WrongAddress);
+        }
+        session.last_heard = now.instant;
+        self.touched.push(key);
+        match (command, &mut session.half_open) {
+            (Command::Ack, _) => self.on_ack(now, key, header, hub),
+            (Command::Logout, _) => self.end(now, key, Event::LoggedOut, hub),
+            (_, None) => self.on_request(now, key, datagram, hub),
+            (_, Some(half_open)) => {
+                half_open.budget += datagram.len();
+                let known = half_open.held.iter().any(|held| **held == *datagram);
+                if !known && half_open.held.len() < HELD_MAX {
+                    half_open.held.push(datagram.into());
+                } else {
+                    self.counters.drop(if known { Drop::DuplicateOpen } else { Drop::HalfOpenFull });
+                }
+                self.on_early_request(now, key);
+            }
+        }
+    }
+
+    fn on_ack(&mut self, now: Now, key: SessionKey, header: &ClientHeader, hub: &mut Hub) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(seq) = header.seq else { return self.counters.drop(Drop::NoSeq) };
+        let token = session.link.on_ack(now.instant, seq);
+        if session.half_open.is_some() && session.link.is_proven() {
+            self.on_proven(now, key, hub);
+        }
+        if let Some(Token(id @ 1..)) = token {
+            self.counters.event(Event::Delivered);
+            hub.handle_delivered(now, key, MessageId(id));
+        }
+    }
+
+    /// Ends a session. The hub hears of it, in case it knows it.
+    fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
+        if let Some(session) = self.sessions.remove(&key) {
+            self.by_id.remove(&(session.uin, session.id));
+            self.counters.event(event);
+            hub.close(now, key);
+        }
+    }
+
+    fn on_session_time(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        match &mut session.half_open {
+            Some(half_open) if half_open.deadline <= now.instant => {
+                return self.end(now, key, Event::NeverProven, hub);
+            }
+            Some(half_open) if half_open.probe_at.is_some_and(|at| at <= now.instant) => {
+                half_open.probe_at = None;
+                self.probe(now, key);
+            }
+            None if session.last_heard + self.config.session.keepalive_timeout <= now.instant => {
+                return self.end(now, key, Event::Expired, hub);
+            }
+            _ => {}
+        }
+        self.touched.push(key);
+    }
+
+    /// Sends what a link has to send, and sets the session's timer.
+    fn flush(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let mut given_up = Vec::new();
+        while let Some(output) = session.link.poll(now.instant, &Timing::DEFAULT) {
+            match output {
+                Output::Transmit(datagram) => {
+                    self.counters.event(Event::Sent);
+                    self.outbox.push(session.address, datagram);
+                }
+                Output::GivenUp(token) => given_up.push(token),
+            }
+        }
+        self.arm(key);
+        for Token(id) in given_up {
+            self.counters.event(Event::GivenUp);
+            if self.sessions.get(&key).is_some_and(Session::is_once) {
+                // In such a session every number counts: without this one the client would wait for ever.
+                return self.end(now, key, Event::LinkLost, hub);
+            }
+            if id > 0 {
+                hub.handle_undelivered(now, key, MessageId(id));
+            }
+        }
+    }
+
+    fn arm(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let end = match &session.half_open {
+            Some(half_open) => half_open.probe_at.unwrap_or(half_open.deadline),
+            None => session.last_heard + self.config.session.keepalive_timeout,
+        };
+        let deadline = session.link.poll_timeout().map_or(end, |deadline| deadline.min(end));
+        if session.armed.is_none_or(|armed| deadline < armed) {
+            session.armed = Some(deadline);
+            self.timers.push(Reverse((deadline, key)));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Profiles between the charset of a session and UTF-8.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use myicq_wire::charset::Charset;
+use myicq_wire::{Authorization, Profile as WireProfile, Str};
+
+use crate::config::Limits;
+use crate::hub::Refusal;
+use crate::store::Profile;
+
+/// Bytes of a nick, as the clients of 2003 have it.
+const NICK_MAX: usize = 16;
+
+/// A client's profile, or why it is refused.
+pub(super) fn from_wire(
+    profile: &WireProfile<'_>,
+    auth: Authorization,
+    charset: Charset,
+    limits: &Limits,
+) -> Result<Arc<Profile>, Refusal> {
+    if auth.0 > Authorization::NOBODY.0 {
+        return Err(Refusal::Malformed);
+    }
+    let text = |field: Str<'_>, max: usize| {
+        if field.len() <= max { Ok(charset.decode(field.0).into_owned()) } else { Err(Refusal::TooLong) }
+    };
+    let max = limits.profile_field_max;
+    Ok(Arc::new(Profile {
+        face: profile.face,
+        nick: text(profile.nick, NICK_MAX)?,
+        age: profile.age,
+        gender: profile.gender,
+        country: text(profile.country, max)?,
+        province: text(profile.province, max)?,
+        city: text(profile.city, max)?,
+        email: text(profile.email, max)?,
+        address: text(profile.address, max)?,
+        zipcode: text(profile.zipcode, max)?,
+        tel: text(profile.tel, max)?,
+        name: text(profile.name, max)?,
+        blood: profile.blood,
+        college: text(profile.college, max)?,
+        occupation: text(profile.occupation, max)?,
+        homepage: text(profile.homepage, max)?,
+        intro: text(profile.intro, max)?,
+        auth,
+    }))
+}
+
+/// Hands a profile to `with` as the packets carry it.
+pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(WireProfile<'_>) -> T) -> T {
+    let [nick, country, province, city, email, address, zipcode, tel, name, college, occupation, homepage, intro]: [Cow<
+        '_,
+        [u8],
+    >;
+        13] = [
+        &profile.nick,
+        &profile.country,
+        &profile.province,
+        &profile.city,
+        &profile.email,
+        &profile.address,
+        &profile.zipcode,
+        &profile.tel,
+        &profile.name,
+        &profile.college,
+        &profile.occupation,
+        &profile.homepage,
+        &profile.intro,
+    ]
+    .map(|text| charset.encode(text));
+    with(WireProfile {
+        face: profile.face,
+        nick: Str(&nick),
+        age: profile.age,
+        gender: profile.gender,
+        country: Str(&country),
+        province: Str(&province),
+        city: Str(&city),
+        email: Str(&email),
+        address: Str(&address),
+        zipcode: Str(&zipcode),
+        tel: Str(&tel),
+        name: Str(&name),
+        blood: profile.blood,
+        college: Str(&college),
+        occupation: Str(&occupation),
+        homepage: Str(&homepage),
+        intro: Str(&intro),
+    })
+}

@@ -1,0 +1,204 @@
+//! What goes to clients.
+
+use std::net::SocketAddr;
+
+use myicq_wire::link::{Outgoing, SendError, Token};
+use myicq_wire::{
+    AddFriendReply, Command, ContactProfile, Envelope, List, LoginError, LoginReply, Presence as WirePresence,
+    RefusalReason, Refused, Reply, Seq, ServerMessage, StatusChanged, Str, UserOffline, UserOnline, UserProfile,
+    encode_reply, message,
+};
+
+use super::login::ipv4;
+use super::{Frontend, profile};
+use crate::counters::Event;
+use crate::frontend::myicq::requests::asked_by;
+use crate::hub::{Answer, Hub, Presence, Question, Refusal, SessionKey, Tell};
+use crate::shard::Now;
+use crate::store::Message;
+
+/// Entries of one MULTI_ONLINE. The original had as many; the rest follows in further ones.
+const PAGE_LEN: usize = 48;
+
+/// The domain in replies about users of this server.
+const HERE: Option<Str<'static>> = Some(Str(b""));
+
+impl Frontend {
+    /// The hub answers a request.
+    pub(super) fn on_answer(&mut self, now: Now, question: Question, answer: Answer, hub: &mut Hub) {
+        let (key, Some((command, seq))) = (question.session, asked_by(question)) else { return };
+        let Some(session) = self.sessions.get(&key) else { return };
+        let charset = session.charset;
+        match answer {
+            Answer::Done => self.acknowledge(key, seq),
+            Answer::Contacts(contacts) => {
+                self.reply(now, key, seq, &Reply::GetContactList(List::new(&contacts)), hub);
+            }
+            Answer::Profile(uin, Some(found)) => profile::to_wire(&found, charset, |profile| {
+                let reply = if command == Command::UpdateUser {
+                    Reply::UpdateUser(UserProfile { profile, auth: found.auth })
+                } else {
+                    Reply::UpdateContact(ContactProfile { uin, profile, domain: HERE })
+                };
+                self.reply(now, key, seq, &reply, hub);
+            }),
+            Answer::Profile(_, None) => self.refuse(now, key, (command, seq), Refusal::NoSuchUser, hub),
+            Answer::Added(uin, result) => {
+                let reply = Reply::AddFriend(AddFriendReply { uin, result, domain: HERE });
+                self.reply(now, key, seq, &reply, hub);
+            }
+            Answer::Refused(refusal) => self.refuse(now, key, (command, seq), refusal, hub),
+        }
+    }
+
+    /// The hub has something to say.
+    pub(super) fn on_tell(&mut self, now: Now, key: SessionKey, tell: Tell, hub: &mut Hub) {
+        match tell {
+            Tell::Message(message) => self.deliver(now, key, &message, hub),
+            Tell::Here(users) => {
+                let users: Vec<_> = users.iter().map(to_wire).collect();
+                if let [presence] = *users {
+                    let reply = Reply::UserOnline(UserOnline { presence, domain: HERE });
+                    return self.notify(now, key, &reply, hub);
+                }
+                for page in users.chunks(PAGE_LEN) {
+                    self.notify(now, key, &Reply::MultiOnline(List::new(page)), hub);
+                }
+            }
+            Tell::Gone(uin) => {
+                self.notify(now, key, &Reply::UserOffline(UserOffline { uin, domain: HERE }), hub);
+            }
+            Tell::StatusChanged(uin, status) => {
+                self.notify(now, key, &Reply::StatusChanged(StatusChanged { uin, status, domain: HERE }), hub);
+            }
+            Tell::Replaced => self.replace(now, key, hub),
+        }
+    }
+
+    fn deliver(&mut self, now: Now, key: SessionKey, message: &Message, hub: &mut Hub) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let text = message::transcode(message.kind, &message.text, message.charset, session.charset);
+        let reply = Reply::Message(ServerMessage {
+            kind: message.kind,
+            from: message.from,
+            time: message.time.seconds(),
+            text: Str(&text),
+            domain: HERE,
+            id: session.is_once().then_some(message.id.0),
+        });
+        self.retain(now, key, &reply, None, Token(message.id.0), hub);
+    }
+
+    /// Another login took the session's place. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
+    /// acknowledge it.
+    fn replace(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            let own = session.link.take_seq();
+            let (address, envelope) = (session.address, session.envelope(own));
+            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
+        }
+        self.end(now, key, Event::Replaced, hub);
+    }
+
+    fn notify(&mut self, now: Now, key: SessionKey, reply: &Reply<'_>, hub: &mut Hub) {
+        self.retain(now, key, reply, None, Token(0), hub);
+    }
+
+    /// Answers a request, which is acknowledged by it.
+    pub(super) fn reply(&mut self, now: Now, key: SessionKey, seq: Seq, reply: &Reply<'_>, hub: &mut Hub) {
+        self.retain(now, key, reply, Some(seq), Token(0), hub);
+    }
+
+    /// Sends a datagram that is kept until the client has acknowledged it.
+    fn retain(
+        &mut self,
+        now: Now,
+        key: SessionKey,
+        reply: &Reply<'_>,
+        answers: Option<Seq>,
+        token: Token,
+        hub: &mut Hub,
+    ) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let seq = session.link.next_seq();
+        // All that is put into replies has been bounded when it came: a buffer of the longest datagram holds it.
+        let Ok(len) = encode_reply(&session.envelope(Some(seq)), answers, reply, &mut self.room) else {
+            debug_assert!(false, "a reply that does not fit a datagram");
+            return;
+        };
+        let bytes = self.room.get(..len).unwrap_or_default();
+        match session.link.send(now.instant, Outgoing { seq, bytes, token, answers, before_proof: false }) {
+            Ok(()) => self.touched.push(key),
+            Err(SendError::QueueFull) => self.end(now, key, Event::NotReading, hub),
+            Err(_) => debug_assert!(false, "the link's own next number is out of turn"),
+        }
+    }
+
+    /// Acknowledges a request that has no reply.
+    pub(super) fn acknowledge(&mut self, key: SessionKey, seq: Seq) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.link.acknowledge(seq);
+        }
+        self.acknowledge_again(key, seq);
+    }
+
+    /// Says once more that a request is acknowledged.
+    pub(super) fn acknowledge_again(&mut self, key: SessionKey, seq: Seq) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let (address, envelope) = (session.address, session.envelope(None));
+        self.push_reply(address, &envelope, Some(seq), &Reply::Ack);
+    }
+
+    /// Refuses a request. Plain v1 has no word for it: a client of 2003 hears nothing and tells its user that the request was not
+    /// answered, but for a profile that does not exist, where there is nothing to be lost and nothing to be told.
+    pub(super) fn refuse(
+        &mut self,
+        now: Now,
+        key: SessionKey,
+        (command, seq): (Command, Seq),
+        refusal: Refusal,
+        hub: &mut Hub,
+    ) {
+        self.counters.refusal(refusal);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.is_once() {
+            self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
+        } else if command == Command::UpdateContact {
+            self.acknowledge(key, seq);
+        } else {
+            session.link.forget(seq);
+        }
+    }
+
+    /// Sends a datagram that nobody retains.
+    pub(super) fn push_reply(&mut self, to: SocketAddr, envelope: &Envelope, ackseq: Option<Seq>, reply: &Reply<'_>) {
+        match self.outbox.push_reply(to, envelope, ackseq, reply) {
+            Ok(_) => self.counters.event(Event::Sent),
+            Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
+        }
+    }
+}
+
+fn to_wire(presence: &Presence) -> WirePresence {
+    WirePresence {
+        uin: presence.uin,
+        status: presence.status,
+        ip: ipv4(presence.place.ip),
+        port: presence.place.port,
+        real_ip: presence.place.real_ip,
+    }
+}
+
+fn reason(refusal: Refusal) -> RefusalReason {
+    match refusal {
+        Refusal::NoSuchUser => RefusalReason::NO_SUCH_USER,
+        Refusal::MailboxFull => RefusalReason::MAILBOX_FULL,
+        Refusal::TooLong => RefusalReason::TOO_LONG,
+        Refusal::Malformed => RefusalReason::MALFORMED,
+        Refusal::NotAllowed => RefusalReason::NOT_ALLOWED,
+        Refusal::OtherDomain => RefusalReason::OTHER_DOMAIN,
+        Refusal::NotAsked => RefusalReason::NOT_ASKED,
+        Refusal::Busy => RefusalReason::BUSY,
+        Refusal::Storage => RefusalReason::STORAGE,
+    }
+}

@@ -1,0 +1,128 @@
+//! What the frontend keeps of a session.
+
+use std::net::SocketAddr;
+
+use myicq_wire::charset::Charset;
+use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::link::Link;
+use myicq_wire::{
+    Capabilities, ClientHeader, DecodeError, DecodeErrorKind, Envelope, Instant, Request, Seq, SessionId, Status, Uin,
+    open_request,
+};
+
+use crate::hub::Place;
+
+/// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
+pub(super) const HELD_MAX: usize = 8;
+
+/// A logged-in client.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) uin: Uin,
+    pub(super) id: SessionId,
+    pub(super) address: SocketAddr,
+    /// The number of the LOGIN, by which its repetitions are known.
+    pub(super) login_seq: Seq,
+    granted: Capabilities,
+    pub(super) charset: Charset,
+    pub(super) link: Link,
+    pub(super) last_heard: Instant,
+    /// The timer of this session in the queue of timers that counts; others are stale.
+    pub(super) armed: Option<Instant>,
+    key: Key,
+    /// In which form the bodies are enciphered, once one has been deciphered.
+    form: Option<CipherForm>,
+    /// What waits for the proof of the address; `None` in an open session.
+    pub(super) half_open: Option<Box<HalfOpen>>,
+}
+
+/// A session from the right password to the proof of the address.
+#[derive(Debug)]
+pub(super) struct HalfOpen {
+    pub(super) status: Status,
+    pub(super) place: Place,
+    /// Datagrams that came too early, in the order in which they came.
+    pub(super) held: Vec<Box<[u8]>>,
+    /// When the client may be asked once more, unasked, for an acknowledgement.
+    pub(super) probe_at: Option<Instant>,
+    /// Bytes that came from the address less those that went there.
+    pub(super) budget: usize,
+    pub(super) deadline: Instant,
+}
+
+impl Session {
+    pub(super) fn new(
+        (uin, id, address): (Uin, SessionId, SocketAddr),
+        login_seq: Seq,
+        granted: Capabilities,
+        (legacy, key): (Charset, Key),
+        mut link: Link,
+        half_open: HalfOpen,
+        now: Instant,
+    ) -> Self {
+        let once = granted.contains(Capabilities::ONCE);
+        if once {
+            link.set_ordered();
+        }
+        Self {
+            uin,
+            id,
+            address,
+            login_seq,
+            granted,
+            // Our own client knows all of GB 18030; one of 2003 only what its locale has.
+            charset: if once { Charset::Gb18030 } else { legacy },
+            link,
+            last_heard: now,
+            armed: None,
+            key,
+            form: None,
+            half_open: Some(Box::new(half_open)),
+        }
+    }
+
+    /// Whether the client has [`Capabilities::ONCE`].
+    pub(super) fn is_once(&self) -> bool {
+        self.granted.contains(Capabilities::ONCE)
+    }
+
+    /// The header of a datagram to the client.
+    pub(super) fn envelope(&self, seq: Option<Seq>) -> Envelope {
+        Envelope { reserved: 0, uin: self.uin, session: self.id, seq }
+    }
+
+    /// Opens a body. The first that opens in one of the two forms of plain v1 decides for the session.
+    pub(super) fn open<'a>(
+        &mut self,
+        header: &ClientHeader,
+        body: &'a [u8],
+        scratch: &'a mut [u8],
+    ) -> Result<Request<'a>, DecodeError> {
+        let enciphered = header.known_command().and_then(|command| command.request()).is_some_and(|it| it.enciphered);
+        if !enciphered || body.is_empty() {
+            return open_request(header, body, None, scratch);
+        }
+        let form = match self.form {
+            Some(form) => form,
+            None => self.recognise(header, body, scratch)?,
+        };
+        let request = open_request(header, body, Some(self.sealing(form)), scratch)?;
+        self.form = Some(form);
+        Ok(request)
+    }
+
+    fn recognise(&self, header: &ClientHeader, body: &[u8], scratch: &mut [u8]) -> Result<CipherForm, DecodeError> {
+        let opens =
+            |form, scratch: &mut [u8]| open_request(header, body, Some(self.sealing(form)), scratch).map(|_| form);
+        match opens(CipherForm::Original, scratch) {
+            Err(error) if error.kind != DecodeErrorKind::Blocks => {
+                opens(CipherForm::Textbook, scratch).map_err(|_| error)
+            }
+            found => found,
+        }
+    }
+
+    fn sealing(&self, form: CipherForm) -> myicq_wire::Sealing<'_> {
+        myicq_wire::Sealing { key: &self.key, form }
+    }
+}

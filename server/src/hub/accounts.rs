@@ -1,0 +1,105 @@
+//! Registering and logging in, up to the point where there is a session.
+
+use myicq_wire::Uin;
+use zeroize::Zeroizing;
+
+use super::{
+    Answer, Attempt, Effect, Hub, LoginRefusal, PasswordJob, PasswordOutcome, PasswordResult, Refusal, Waiting,
+};
+use crate::shard::Now;
+use crate::store::{Outcome, Work};
+
+/// How far a login has come.
+#[derive(Debug)]
+pub(super) enum LoginStep {
+    /// The account is being loaded.
+    Account { password: Zeroizing<Vec<u8>> },
+    /// The password is being compared, with a hash that nobody has if there is no such user: both refusals take as long.
+    Password { known: bool },
+}
+
+impl Hub {
+    /// Somebody wants to log in: [`Effect::LoggedIn`]. Opens no session yet.
+    pub fn handle_login(&mut self, attempt: Attempt, uin: Uin, password: Zeroizing<Vec<u8>>) {
+        if self.begin_attempt() {
+            let step = LoginStep::Account { password };
+            self.ask_store(Work::LoadAccount { uin }, Waiting::Login(attempt, step));
+        } else {
+            self.effects.push_back(Effect::LoggedIn(attempt, Err(LoginRefusal::Unavailable)));
+        }
+    }
+
+    /// Somebody wants a number: [`Effect::Registered`].
+    pub fn handle_registration(&mut self, attempt: Attempt, password: Zeroizing<Vec<u8>>) {
+        if self.begin_attempt() {
+            self.ask_password(password, None, Waiting::RegistrationHash(attempt));
+        } else {
+            self.effects.push_back(Effect::Registered(attempt, None));
+        }
+    }
+
+    /// A password has been hashed or compared.
+    pub fn handle_password(&mut self, now: Now, result: PasswordResult) {
+        match (self.waiting.remove(&result.ticket), result.outcome) {
+            (Some(Waiting::Login(attempt, LoginStep::Password { known })), PasswordOutcome::Fits(fits)) => {
+                let outcome = match (known, fits) {
+                    (true, true) => Ok(()),
+                    (true, false) => Err(LoginRefusal::WrongPassword),
+                    (false, _) => Err(LoginRefusal::NoSuchUser),
+                };
+                self.end_login(attempt, outcome);
+            }
+            (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Hash(password_hash)) => {
+                self.ask_store(Work::CreateUser { password_hash }, Waiting::Registration(attempt));
+            }
+            (Some(Waiting::NewPassword { question, uin, profile }), PasswordOutcome::Hash(hash)) => {
+                self.save_profile(question, uin, profile, Some(hash));
+            }
+            (Some(Waiting::Login(attempt, _)), PasswordOutcome::Failed) => {
+                self.end_login(attempt, Err(LoginRefusal::Unavailable));
+            }
+            (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Failed) => {
+                self.on_created(attempt, Outcome::Failed);
+            }
+            (Some(Waiting::NewPassword { question, .. }), PasswordOutcome::Failed) => {
+                self.answer(question, Answer::Refused(Refusal::Busy));
+            }
+            (None, _) => {}
+            (Some(other), outcome) => debug_assert!(false, "{other:?} cannot go on with {outcome:?}"),
+        }
+        self.settle(now);
+    }
+
+    pub(super) fn on_account(&mut self, attempt: Attempt, step: LoginStep, outcome: Outcome) {
+        let (LoginStep::Account { password }, Outcome::Account(hash)) = (step, outcome) else {
+            self.end_login(attempt, Err(LoginRefusal::Unavailable));
+            return;
+        };
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.dummy_hash.clone());
+        self.ask_password(password, Some(hash), Waiting::Login(attempt, LoginStep::Password { known }));
+    }
+
+    pub(super) fn on_created(&mut self, attempt: Attempt, outcome: Outcome) {
+        self.attempts -= 1;
+        let uin = if let Outcome::Created(uin) = outcome { Some(uin) } else { None };
+        self.effects.push_back(Effect::Registered(attempt, uin));
+    }
+
+    pub(super) fn ask_password(&mut self, password: Zeroizing<Vec<u8>>, hash: Option<String>, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.password_jobs.push_back(PasswordJob { ticket, password, hash });
+    }
+
+    /// Whether another login or registration may begin. What comes after them (profiles) is bounded by the sessions.
+    fn begin_attempt(&mut self) -> bool {
+        let room = self.attempts < self.config.limits.hash_queue_max;
+        self.attempts += usize::from(room);
+        room
+    }
+
+    fn end_login(&mut self, attempt: Attempt, outcome: Result<(), LoginRefusal>) {
+        self.attempts -= 1;
+        self.effects.push_back(Effect::LoggedIn(attempt, outcome));
+    }
+}

@@ -1,0 +1,286 @@
+//! What users say to each other. An acknowledgement is a promise: the sender has his [`Answer::Done`] when the recipient's client has
+//! acknowledged the message, or when the store has it on the disk.
+//!
+//! A message for somebody who is here is told to his session at once and *held*: if it is not acknowledged within
+//! [`delivery_hold`](crate::config::SessionConfig::delivery_hold), it is stored too, and the sender has his answer then. The stored copy
+//! is deleted when the recipient acknowledges after all; else it waits for his next session.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use myicq_wire::{Instant, MessageKind, Uin};
+
+use super::{Answer, Content, Hub, Letter, Question, Refusal, SessionKey, Tell, Waiting};
+use crate::shard::Now;
+use crate::store::{Message, MessageId, NotStored, Outcome, Work};
+
+/// Messages told to a session and not acknowledged by it. Beyond, they go to the store first and come from there.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// Stored messages that are loaded at a time.
+const LOAD_MAX: usize = 32;
+
+/// Where the messages for a user who is here go.
+#[derive(Debug)]
+pub(super) enum Mailbox {
+    /// To his session.
+    Direct,
+    /// To the store, behind those that are there already, so that they stay in order.
+    Behind {
+        /// The last that has been loaded.
+        last: MessageId,
+        /// Whether the next are being loaded now.
+        loading: bool,
+        /// Whether one has been stored since that began.
+        more: bool,
+    },
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self::Behind { last: MessageId::default(), loading: false, more: false }
+    }
+}
+
+/// Messages between their sender and the end of their way.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    messages: HashMap<MessageId, Delivery>,
+    /// When each that is held is to be stored, the first first. Some are not held any more.
+    deadlines: VecDeque<(Instant, MessageId)>,
+    last_id: MessageId,
+}
+
+#[derive(Debug)]
+struct Delivery {
+    message: Arc<Message>,
+    /// Who waits for the verdict; nobody once he has it.
+    sender: Option<Question>,
+    state: DeliveryState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum DeliveryState {
+    /// Told to the session, and nowhere else.
+    Held,
+    /// Told to the session, and on its way to the store.
+    Storing,
+    /// Told to the session, and in the store.
+    Stored,
+    /// On its way to the store alone.
+    Leaving,
+    /// Acknowledged by the session while it was on its way to the store, where it is to be deleted.
+    Late,
+}
+
+impl Deliveries {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|&(deadline, _)| deadline)
+    }
+
+    /// Numbers rise, also across restarts, as long as the clock does not go back: they are microseconds of it.
+    fn next_id(&mut self, now: Now) -> MessageId {
+        self.last_id = MessageId(now.unix.0.max(self.last_id.0 + 1));
+        self.last_id
+    }
+}
+
+impl Hub {
+    /// A session says something. Some kinds change something first.
+    pub(super) fn send(&mut self, question: Question, from: Uin, kind: MessageKind, letter: Letter) {
+        let to = letter.to;
+        match kind {
+            MessageKind::ADDED => self.answer(question, Answer::Refused(Refusal::NotAllowed)),
+            MessageKind::AUTH_REQUEST => self.ask_store(
+                Work::RequestAuthorization { asker: from, target: to },
+                Waiting::AuthorizationRequested { letter, question },
+            ),
+            MessageKind::AUTH_ACCEPTED | MessageKind::AUTH_REJECTED => {
+                let (asker, target, granted) = (to, from, kind == MessageKind::AUTH_ACCEPTED);
+                self.ask_store(
+                    Work::AnswerAuthorization { asker, target, granted, max: self.config.limits.contacts_max },
+                    Waiting::AuthorizationAnswered { letter, question, asker, target, granted },
+                );
+            }
+            _ => self.letters.push_back(letter),
+        }
+    }
+
+    /// A message for a user of ours, without its number.
+    pub(super) fn deliver(&mut self, now: Now, message: Message, sender: Option<Question>) {
+        let id = self.deliveries.next_id(now);
+        let message = Arc::new(Message { id, ..message });
+        let mut delivery = Delivery { message: Arc::clone(&message), sender, state: DeliveryState::Leaving };
+        let Some(user) = self.online.get_mut(&message.to) else { return self.store_message(id, delivery) };
+        match &mut user.mailbox {
+            Mailbox::Direct if user.in_flight.len() < IN_FLIGHT_MAX => {
+                user.in_flight.push(id);
+                let session = user.session;
+                delivery.state = DeliveryState::Held;
+                self.deliveries.messages.insert(id, delivery);
+                self.deliveries.deadlines.push_back((now.instant + self.config.session.delivery_hold, id));
+                self.tell(session, Tell::Message(message));
+            }
+            mailbox @ Mailbox::Direct => {
+                // All that is in flight has lower numbers: what is loaded next begins with this one.
+                *mailbox = Mailbox::Behind { last: MessageId(id.0 - 1), loading: false, more: true };
+                self.store_message(id, delivery);
+            }
+            Mailbox::Behind { more, .. } => {
+                *more = true;
+                self.store_message(id, delivery);
+            }
+        }
+    }
+
+    fn store_message(&mut self, id: MessageId, delivery: Delivery) {
+        let limits = &self.config.limits;
+        let work = Work::StoreMessage {
+            message: Arc::clone(&delivery.message),
+            max: limits.offline_max,
+            pair_max: limits.offline_pair_max,
+        };
+        self.deliveries.messages.insert(id, delivery);
+        self.ask_store(work, Waiting::MessageStored(id));
+    }
+
+    /// Stores what is held since before the hold ended.
+    pub(super) fn store_overdue(&mut self, now: Instant) {
+        while let Some(&(deadline, id)) = self.deliveries.deadlines.front()
+            && deadline <= now
+        {
+            self.deliveries.deadlines.pop_front();
+            if self.deliveries.messages.get(&id).is_some_and(|delivery| delivery.state == DeliveryState::Held) {
+                self.store_as(id, DeliveryState::Storing);
+            }
+        }
+    }
+
+    fn store_as(&mut self, id: MessageId, state: DeliveryState) {
+        if let Some(delivery) = self.deliveries.messages.remove(&id) {
+            self.store_message(id, Delivery { state, ..delivery });
+        }
+    }
+
+    /// A session has acknowledged a message.
+    pub fn handle_delivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
+        if let Some(delivery) = self.deliveries.messages.get_mut(&id) {
+            let to = delivery.message.to;
+            self.settle_sender(id, Ok(()));
+            match self.deliveries.messages.get_mut(&id) {
+                Some(delivery) if delivery.state == DeliveryState::Storing => delivery.state = DeliveryState::Late,
+                Some(delivery) if delivery.state == DeliveryState::Stored => {
+                    self.ask_store(Work::DeleteMessage { recipient: to, id }, Waiting::MessageDeleted);
+                    self.deliveries.messages.remove(&id);
+                }
+                _ => {
+                    self.deliveries.messages.remove(&id);
+                }
+            }
+        }
+        self.landed(session, id);
+        self.settle(now);
+    }
+
+    /// A session will not acknowledge a message any more. It is kept for the next one.
+    pub fn handle_undelivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
+        self.abandon(id);
+        self.landed(session, id);
+        self.settle(now);
+    }
+
+    /// Leaves a message to the store alone.
+    pub(super) fn abandon(&mut self, id: MessageId) {
+        match self.deliveries.messages.get_mut(&id) {
+            Some(delivery) if delivery.state == DeliveryState::Storing => delivery.state = DeliveryState::Leaving,
+            Some(delivery) if delivery.state == DeliveryState::Held => self.store_as(id, DeliveryState::Leaving),
+            Some(delivery) if delivery.state == DeliveryState::Stored => {
+                self.deliveries.messages.remove(&id);
+            }
+            _ => {}
+        }
+    }
+
+    /// A message is not in flight to this session any more. Behind the last of them come those in the store.
+    fn landed(&mut self, session: SessionKey, id: MessageId) {
+        let Some(&uin) = self.sessions.get(&session) else { return };
+        let Some(user) = self.online.get_mut(&uin) else { return };
+        user.in_flight.retain(|&other| other != id);
+        if user.in_flight.is_empty() && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
+            self.load_messages(uin);
+        }
+    }
+
+    /// Loads the next of a user's stored messages.
+    pub(super) fn load_messages(&mut self, uin: Uin) {
+        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
+        (*loading, *more) = (true, false);
+        let (after, session) = (*last, user.session);
+        let work = Work::LoadMessages { recipient: uin, after, limit: LOAD_MAX };
+        self.ask_store(work, Waiting::MessagesLoaded(session));
+    }
+
+    pub(super) fn on_messages(&mut self, session: SessionKey, outcome: Outcome) {
+        let Some(&uin) = self.sessions.get(&session) else { return };
+        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
+        // What a failing store does not give out now waits for the next session.
+        let messages = if let Outcome::Messages(messages) = outcome { messages } else { Vec::new() };
+        *loading = false;
+        let Some(newest) = messages.last() else {
+            if *more {
+                self.load_messages(uin);
+            } else {
+                user.mailbox = Mailbox::Direct;
+            }
+            return;
+        };
+        *last = newest.id;
+        user.in_flight.extend(messages.iter().map(|message| message.id));
+        for message in messages {
+            let delivery = Delivery { message: Arc::clone(&message), sender: None, state: DeliveryState::Stored };
+            self.deliveries.messages.insert(message.id, delivery);
+            self.tell(session, Tell::Message(message));
+        }
+    }
+
+    pub(super) fn on_stored(&mut self, id: MessageId, outcome: &Outcome) {
+        let Some(delivery) = self.deliveries.messages.get_mut(&id) else { return };
+        let (state, to) = (delivery.state, delivery.message.to);
+        let refusal = match outcome {
+            Outcome::Stored(Ok(())) => None,
+            Outcome::Stored(Err(NotStored::NoSuchUser)) => Some(Refusal::NoSuchUser),
+            Outcome::Stored(Err(NotStored::MailboxFull)) => Some(Refusal::MailboxFull),
+            _ => Some(Refusal::Storage),
+        };
+        match (state, refusal) {
+            (DeliveryState::Storing, None) => {
+                delivery.state = DeliveryState::Stored;
+                self.settle_sender(id, Ok(()));
+            }
+            // Not stored, but still in flight: the session's verdict decides.
+            (DeliveryState::Storing, Some(_)) => delivery.state = DeliveryState::Held,
+            (DeliveryState::Late, stored) => {
+                self.deliveries.messages.remove(&id);
+                if stored.is_none() {
+                    self.ask_store(Work::DeleteMessage { recipient: to, id }, Waiting::MessageDeleted);
+                }
+            }
+            (_, refusal) => {
+                self.settle_sender(id, refusal.map_or(Ok(()), Err));
+                self.deliveries.messages.remove(&id);
+            }
+        }
+    }
+
+    /// Gives the sender his verdict, once.
+    fn settle_sender(&mut self, id: MessageId, verdict: Result<(), Refusal>) {
+        if let Some(delivery) = self.deliveries.messages.get_mut(&id)
+            && let Some(question) = delivery.sender.take()
+        {
+            let from = delivery.message.from;
+            self.post(from, Content::Verdict(question, verdict));
+        }
+    }
+}

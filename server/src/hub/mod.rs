@@ -1,0 +1,289 @@
+//! The messenger itself, in its own nouns: users, contacts, presence, messages. It knows no packet, no socket and no SQL.
+//!
+//! A frontend opens and closes sessions and passes on what they ask; the hub answers with [`Effect`]s, [`store::Request`]s and
+//! [`PasswordJob`]s. What comes back from the store is an input like any other. Users belong to a hub by their number: what concerns
+//! another user goes by [`Letter`] to the hub that owns him, which with one shard is this one.
+
+mod accounts;
+mod contacts;
+mod messages;
+mod presence;
+mod profiles;
+mod types;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use myicq_wire::{Instant, Status, Uin};
+
+pub use types::*;
+
+use self::accounts::LoginStep;
+use self::messages::{Deliveries, Mailbox};
+use crate::config::Config;
+use crate::passwords::{self, HashError};
+use crate::shard::Now;
+use crate::store::{self, MessageId, Outcome, Profile, Ticket, Work};
+
+/// Some of the users of a server, and what is between them.
+#[derive(Debug)]
+pub struct Hub {
+    config: Arc<Config>,
+    /// The hash of a password that nobody has, compared where there is no such user.
+    dummy_hash: String,
+    /// Users who are here. The others are in the store.
+    online: HashMap<Uin, Online>,
+    /// Whose session it is.
+    sessions: HashMap<SessionKey, Uin>,
+    /// Who sees a user come and go: those who are here and have him on their list.
+    watchers: HashMap<Uin, Vec<Uin>>,
+    /// How many users are here and show it.
+    visible: u32,
+    deliveries: Deliveries,
+    /// What is to go on when the store or a password job has answered.
+    waiting: HashMap<Ticket, Waiting>,
+    /// Logins and registrations among those.
+    attempts: usize,
+    last_ticket: u64,
+    letters: VecDeque<Letter>,
+    /// Who is to be told, at the end of this input, of whom he sees come: one list for each instead of a notice for each.
+    arrivals: BTreeMap<Uin, Vec<Presence>>,
+    effects: VecDeque<Effect>,
+    store_requests: VecDeque<store::Request>,
+    password_jobs: VecDeque<PasswordJob>,
+}
+
+/// A user who is here.
+#[derive(Debug)]
+struct Online {
+    session: SessionKey,
+    status: Status,
+    place: Place,
+    /// Whom he watches: his list, once it has been loaded.
+    contacts: Vec<Uin>,
+    mailbox: Mailbox,
+    /// Messages told to his session and not yet acknowledged, by rising number.
+    in_flight: Vec<MessageId>,
+}
+
+/// What is to go on when an answer comes.
+#[derive(Debug)]
+enum Waiting {
+    Login(Attempt, LoginStep),
+    RegistrationHash(Attempt),
+    Registration(Attempt),
+    Contacts(Question),
+    OwnContacts(SessionKey),
+    Profile(Question, Uin),
+    NewPassword {
+        question: Question,
+        uin: Uin,
+        profile: Arc<Profile>,
+    },
+    /// Nothing but the answer.
+    Done(Question),
+    AddContact {
+        question: Question,
+        owner: Uin,
+        contact: Uin,
+    },
+    AuthorizationRequested {
+        letter: Letter,
+        question: Question,
+    },
+    AuthorizationAnswered {
+        letter: Letter,
+        question: Question,
+        asker: Uin,
+        target: Uin,
+        granted: bool,
+    },
+    MessageStored(MessageId),
+    MessagesLoaded(SessionKey),
+    MessageDeleted,
+}
+
+impl Hub {
+    /// A hub without users.
+    ///
+    /// # Errors
+    /// Passwords cannot be hashed at the configured cost.
+    pub fn new(config: Arc<Config>) -> Result<Self, HashError> {
+        Ok(Self {
+            dummy_hash: passwords::dummy_hash(&config.security)?,
+            config,
+            online: HashMap::new(),
+            sessions: HashMap::new(),
+            watchers: HashMap::new(),
+            visible: 0,
+            deliveries: Deliveries::default(),
+            waiting: HashMap::new(),
+            attempts: 0,
+            last_ticket: 0,
+            letters: VecDeque::new(),
+            arrivals: BTreeMap::new(),
+            effects: VecDeque::new(),
+            store_requests: VecDeque::new(),
+            password_jobs: VecDeque::new(),
+        })
+    }
+
+    /// How many users are here and show it: what clients are told, so that nobody can count the invisible ones.
+    pub fn online_users(&self) -> u32 {
+        self.visible
+    }
+
+    /// What [`Hub::online_users`] will be once this user is here with this status.
+    pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
+        let now = self.online.get(&uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
+        self.visible - now + u32::from(presence::is_visible(presence::at_login(status)))
+    }
+
+    /// What a session asks. Questions of a session that is not open are dropped.
+    pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask) {
+        let Some(&uin) = self.sessions.get(&question.session) else { return };
+        match ask {
+            Ask::Contacts => self.ask_store(Work::LoadContacts { uin }, Waiting::Contacts(question)),
+            Ask::Profile(of) => self.ask_store(Work::LoadProfile { uin: of }, Waiting::Profile(question, of)),
+            Ask::ModifyProfile(profile, password) => self.modify_profile(question, uin, profile, password),
+            Ask::ChangeStatus(status) => self.change_status(question, uin, status),
+            Ask::AddContact(contact) => self.add_contact(question, uin, contact),
+            Ask::RemoveContact(contact) => self.remove_contact(question, uin, contact),
+            Ask::Send { to, kind, text, charset } => {
+                let content = Content::Deliver { from: uin, kind, text, charset, sender: Some(question) };
+                self.send(question, uin, kind, Letter { to, content });
+            }
+        }
+        self.settle(now);
+    }
+
+    /// What the store has answered.
+    pub fn handle_store(&mut self, now: Now, reply: store::Reply) {
+        let Some(waiting) = self.waiting.remove(&reply.ticket) else { return };
+        match waiting {
+            Waiting::Login(attempt, step) => self.on_account(attempt, step, reply.outcome),
+            Waiting::Registration(attempt) => self.on_created(attempt, reply.outcome),
+            Waiting::Contacts(question) => {
+                let answer = match reply.outcome {
+                    Outcome::Contacts(contacts) => Answer::Contacts(contacts),
+                    _ => Answer::Refused(Refusal::Storage),
+                };
+                self.answer(question, answer);
+            }
+            Waiting::OwnContacts(session) => self.on_own_contacts(session, reply.outcome),
+            Waiting::Profile(question, of) => {
+                let answer = match reply.outcome {
+                    Outcome::Profile(profile) => Answer::Profile(of, profile),
+                    _ => Answer::Refused(Refusal::Storage),
+                };
+                self.answer(question, answer);
+            }
+            Waiting::Done(question) => {
+                let done = reply.outcome == Outcome::Done;
+                self.answer(question, if done { Answer::Done } else { Answer::Refused(Refusal::Storage) });
+            }
+            Waiting::AddContact { question, owner, contact } => {
+                self.on_added(question, owner, contact, &reply.outcome);
+            }
+            Waiting::AuthorizationRequested { letter, question } => match reply.outcome {
+                Outcome::Done => self.letters.push_back(letter),
+                _ => self.answer(question, Answer::Refused(Refusal::Storage)),
+            },
+            Waiting::AuthorizationAnswered { letter, question, asker, target, granted } => {
+                self.on_authorized(letter, question, (asker, target, granted), &reply.outcome);
+            }
+            Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
+            Waiting::MessagesLoaded(session) => self.on_messages(session, reply.outcome),
+            Waiting::MessageDeleted => {}
+            Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
+                debug_assert!(false, "a password job's ticket came back from the store");
+            }
+        }
+        self.settle(now);
+    }
+
+    /// When [`Hub::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deliveries.next_deadline()
+    }
+
+    /// Stores what has waited long enough for its recipient.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.store_overdue(now.instant);
+        self.settle(now);
+    }
+
+    /// Stores at once what waits for its recipient's acknowledgement.
+    pub fn begin_shutdown(&mut self, now: Now) {
+        self.store_overdue(Instant(u64::MAX));
+        self.settle(now);
+    }
+
+    /// Whether nothing waits for the store or a password job.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The next thing for the frontend to do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The next request for the store.
+    pub fn poll_store(&mut self) -> Option<store::Request> {
+        self.store_requests.pop_front()
+    }
+
+    /// The next password to be hashed or compared.
+    pub fn poll_password(&mut self) -> Option<PasswordJob> {
+        self.password_jobs.pop_front()
+    }
+
+    /// Takes in the letters that the last input gave rise to, and those that they give rise to.
+    fn settle(&mut self, now: Now) {
+        while let Some(Letter { to, content }) = self.letters.pop_front() {
+            match content {
+                Content::Deliver { from, kind, text, charset, sender } => {
+                    self.deliver(
+                        now,
+                        store::Message { id: MessageId::default(), from, to, time: now.unix, kind, text, charset },
+                        sender,
+                    );
+                }
+                Content::Verdict(question, verdict) => {
+                    let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
+                    self.answer(question, answer);
+                }
+                Content::Listed(contact) => self.on_listed(to, contact),
+                Content::Watch(watcher) => self.on_watch(to, watcher),
+                Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
+                Content::Seen(whom, presence, change) => self.on_seen(to, whom, presence, change),
+            }
+        }
+        self.tell_arrivals();
+    }
+
+    fn answer(&mut self, question: Question, answer: Answer) {
+        self.effects.push_back(Effect::Answer(question, answer));
+    }
+
+    fn tell(&mut self, session: SessionKey, tell: Tell) {
+        self.effects.push_back(Effect::Tell(session, tell));
+    }
+
+    fn post(&mut self, to: Uin, content: Content) {
+        self.letters.push_back(Letter { to, content });
+    }
+
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.waiting.insert(ticket, waiting);
+        ticket
+    }
+
+    fn ask_store(&mut self, work: Work, waiting: Waiting) {
+        let ticket = self.ticket(waiting);
+        self.store_requests.push_back(store::Request { ticket, work });
+    }
+}

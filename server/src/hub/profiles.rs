@@ -1,0 +1,35 @@
+//! What users say of themselves.
+
+use std::sync::Arc;
+
+use myicq_wire::Uin;
+use zeroize::Zeroizing;
+
+use super::{Hub, Question, Waiting};
+use crate::store::{Profile, Work};
+
+impl Hub {
+    /// A new password is for the next login: the session keeps the key that it logged in with.
+    pub(super) fn modify_profile(
+        &mut self,
+        question: Question,
+        uin: Uin,
+        profile: Arc<Profile>,
+        password: Option<Zeroizing<Vec<u8>>>,
+    ) {
+        match password {
+            Some(password) => self.ask_password(password, None, Waiting::NewPassword { question, uin, profile }),
+            None => self.save_profile(question, uin, profile, None),
+        }
+    }
+
+    pub(super) fn save_profile(
+        &mut self,
+        question: Question,
+        uin: Uin,
+        profile: Arc<Profile>,
+        password_hash: Option<String>,
+    ) {
+        self.ask_store(Work::SaveProfile { uin, profile, password_hash }, Waiting::Done(question));
+    }
+}

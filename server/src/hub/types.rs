@@ -1,0 +1,265 @@
+//! What the hub and its frontends say to each other, and what the hub asks of its surroundings.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use myicq_wire::charset::Charset;
+use myicq_wire::{Authorization, Ipv4, MessageKind, Status, Uin};
+use zeroize::Zeroizing;
+
+use crate::store::{Message, Profile};
+
+/// A session as the hub knows it: chosen by the frontend, never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionKey(pub u64);
+
+/// A question of a session, whose answer carries it too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Question {
+    /// Who asks.
+    pub session: SessionKey,
+    /// Which of his questions; the frontend's to choose.
+    pub number: u32,
+}
+
+/// An attempt to register or to log in, before there is a session. The frontend's to choose.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Attempt(pub u64);
+
+/// Where a user can be found for a direct session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// His address as the server sees it.
+    pub ip: IpAddr,
+    /// The TCP port on which he listens.
+    pub port: u16,
+    /// The address that he himself believes to have.
+    pub real_ip: Ipv4,
+}
+
+/// A user as those see him who have him on their lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Presence {
+    /// Who.
+    pub uin: Uin,
+    /// What he is shown as: never invisible, never offline.
+    pub status: Status,
+    /// Where.
+    pub place: Place,
+}
+
+/// What a session asks.
+#[derive(Debug)]
+pub enum Ask {
+    /// The contact list: [`Answer::Contacts`].
+    Contacts,
+    /// Somebody's profile: [`Answer::Profile`].
+    Profile(Uin),
+    /// To have another profile, and perhaps another password: [`Answer::Done`].
+    ModifyProfile(Arc<Profile>, Option<Zeroizing<Vec<u8>>>),
+    /// To be shown differently: [`Answer::Done`].
+    ChangeStatus(Status),
+    /// To have somebody on the list: [`Answer::Added`].
+    AddContact(Uin),
+    /// To have somebody off the list: [`Answer::Done`].
+    RemoveContact(Uin),
+    /// To say something to somebody: [`Answer::Done`] once it is delivered or stored.
+    Send {
+        /// To whom.
+        to: Uin,
+        /// Which kind.
+        kind: MessageKind,
+        /// The text.
+        text: Box<[u8]>,
+        /// Its charset.
+        charset: Charset,
+    },
+}
+
+/// What the hub answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is so from now on.
+    Done,
+    /// The list, by rising number.
+    Contacts(Vec<Uin>),
+    /// The profile, if there is such a user.
+    Profile(Uin, Option<Arc<Profile>>),
+    /// Whether somebody is on the list now.
+    Added(Uin, Authorization),
+    /// It is not so, and nothing has changed.
+    Refused(Refusal),
+}
+
+/// Why the hub refuses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Refusal {
+    /// There is no such user.
+    NoSuchUser,
+    /// The recipient has as many stored messages as may be.
+    MailboxFull,
+    /// A text is longer than may be.
+    TooLong,
+    /// A text has not the form of its kind.
+    Malformed,
+    /// Only the server says such things.
+    NotAllowed,
+    /// A user of another domain: this server speaks to none.
+    OtherDomain,
+    /// Nobody asked for the authorization that is given.
+    NotAsked,
+    /// Too much is under way; later.
+    Busy,
+    /// The disk failed, or is full.
+    Storage,
+}
+
+impl Refusal {
+    /// Every refusal, in the order of the counters.
+    pub const ALL: [Self; 9] = [
+        Self::NoSuchUser,
+        Self::MailboxFull,
+        Self::TooLong,
+        Self::Malformed,
+        Self::NotAllowed,
+        Self::OtherDomain,
+        Self::NotAsked,
+        Self::Busy,
+        Self::Storage,
+    ];
+
+    /// The name under which it is counted.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchUser => "no_such_user",
+            Self::MailboxFull => "mailbox_full",
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::NotAllowed => "not_allowed",
+            Self::OtherDomain => "other_domain",
+            Self::NotAsked => "not_asked",
+            Self::Busy => "busy",
+            Self::Storage => "storage",
+        }
+    }
+}
+
+/// What the hub says to a session of its own accord.
+#[derive(Debug)]
+pub enum Tell {
+    /// Somebody says something. The frontend reports what became of it by [`super::Hub::handle_delivered`] or
+    /// [`super::Hub::handle_undelivered`].
+    Message(Arc<Message>),
+    /// Contacts who are here.
+    Here(Vec<Presence>),
+    /// A contact went.
+    Gone(Uin),
+    /// A contact is shown differently now.
+    StatusChanged(Uin, Status),
+    /// Another session took this one's place. It is over.
+    Replaced,
+}
+
+/// What the hub wants done by the frontend, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell a session something.
+    Tell(SessionKey, Tell),
+    /// Answer a session's question.
+    Answer(Question, Answer),
+    /// A login was right, or not.
+    LoggedIn(Attempt, Result<(), LoginRefusal>),
+    /// A registration made a user, or not.
+    Registered(Attempt, Option<Uin>),
+}
+
+/// Why a login is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoginRefusal {
+    /// There is no such user.
+    NoSuchUser,
+    /// The password is wrong.
+    WrongPassword,
+    /// Nothing is known: the disk failed, or too many are waiting. The client will ask again.
+    Unavailable,
+}
+
+/// A password to be hashed or compared, away from the hub's thread: both take tens of milliseconds.
+#[derive(Debug)]
+pub struct PasswordJob {
+    /// Comes back with the result.
+    pub ticket: crate::store::Ticket,
+    /// The password.
+    pub password: Zeroizing<Vec<u8>>,
+    /// With what to compare it: a PHC string. `None`: make a new hash.
+    pub hash: Option<String>,
+}
+
+/// What came of a [`PasswordJob`].
+#[derive(Debug)]
+pub struct PasswordResult {
+    /// The job's.
+    pub ticket: crate::store::Ticket,
+    /// What came of it.
+    pub outcome: PasswordOutcome,
+}
+
+/// What can come of it.
+#[derive(Debug)]
+pub enum PasswordOutcome {
+    /// A new hash: a PHC string.
+    Hash(String),
+    /// Whether the password fits the hash.
+    Fits(bool),
+    /// Neither: there was not enough memory.
+    Failed,
+}
+
+/// Something for the owner of a user. Users belong to shards by their number, and what one does to another goes by letter, so that
+/// it does not matter whether both belong to the same one.
+#[derive(Debug)]
+pub struct Letter {
+    /// For whose owner.
+    pub to: Uin,
+    /// What.
+    pub content: Content,
+}
+
+/// What a letter says.
+#[derive(Debug)]
+pub enum Content {
+    /// Deliver this to your user.
+    Deliver {
+        /// From whom.
+        from: Uin,
+        /// Which kind.
+        kind: MessageKind,
+        /// The text.
+        text: Box<[u8]>,
+        /// Its charset.
+        charset: Charset,
+        /// Who waits for the verdict; nobody for what the server says itself.
+        sender: Option<Question>,
+    },
+    /// What became of what your user's session said.
+    Verdict(Question, Result<(), Refusal>),
+    /// This user is on your user's list from now on.
+    Listed(Uin),
+    /// This user wants to see yours come and go from now on.
+    Watch(Uin),
+    /// He does not any more.
+    Unwatch(Uin),
+    /// Whom your user sees, shown as this; `None` when gone.
+    Seen(Uin, Option<Presence>, Change),
+}
+
+/// How somebody who is seen has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// He was here when the watching began.
+    AlreadyHere,
+    /// He came, or went.
+    CameOrWent,
+    /// He is shown differently.
+    Status,
+}

@@ -1,0 +1,19 @@
+//! The MyICQ server: `myicqd` as a library.
+//!
+//! A datagram's way: [`driver`] → [`shard`] → [`frontend`] → [`hub`], and what the hub decides goes back the same way or to the
+//! [`store`]. Only the driver touches sockets, clocks, threads and files; everything above it is a state machine that tests drive
+//! with a clock of their own.
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod counters;
+pub mod driver;
+pub mod frontend;
+pub mod hub;
+pub mod passwords;
+pub mod shard;
+pub mod store;
+
+pub use config::Config;
+pub use counters::{Counters, Drop, Event};
+pub use shard::{Input, Now, Output, Shard};

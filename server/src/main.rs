@@ -1,0 +1,65 @@
+//! `myicqd`: arguments → configuration → driver.
+#![forbid(unsafe_code)]
+
+mod admin;
+mod cli;
+mod exit;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use myicq_server::{Config, driver};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, LogArgs, LogFormat, RunArgs};
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => run(&cli.run),
+        Some(Command::Run(args)) => run(&args),
+        Some(Command::User(args)) => admin::user::run(args),
+    };
+    match done {
+        Ok(()) => Exit::Ok.into(),
+        // Whoever reads our output has read enough, as in `myicqd user list | head`.
+        Err(failure) if failure.is_broken_pipe() => Exit::Ok.into(),
+        Err(failure) => {
+            // Where there is nobody to tell, the code still tells.
+            let _ = writeln!(io::stderr(), "myicqd: {failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(args: &RunArgs) -> Result<(), Failure> {
+    start_log(&args.log)?;
+    let config = Config::load(args.config.as_deref(), &args.settings.0)?;
+    driver::run(config, announce)?;
+    Ok(())
+}
+
+/// Scripts wait for this line. One that has closed our output does not want it.
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "listening on udp {address}").and_then(|()| out.flush());
+}
+
+fn start_log(args: &LogArgs) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::anyhow!("--log {:?}: {error}; try error, warn, info, debug or trace", args.log),
+        )
+    })?;
+    // A log that cannot be written must not end the server.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
+    match args.log_format {
+        LogFormat::Human => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A shard: some of the users, whole. The frontend in front, the hub behind, no I/O.
+//!
+//! Whoever drives it hands in what came ([`Input`]), then takes out what is to be done ([`Shard::poll_output`]) until there is
+//! nothing left, and calls again when something came or [`Shard::poll_timeout`] says that it is time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use myicq_wire::{Instant, UnixTime};
+use rand::rngs::StdRng;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::frontend::myicq::Frontend;
+use crate::hub::{Hub, PasswordJob, PasswordResult};
+use crate::passwords::HashError;
+use crate::store;
+
+/// What comes into a shard.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram, of at most 4,096 bytes.
+    Datagram {
+        /// From where.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// The store has answered.
+    Store(store::Reply),
+    /// A password has been hashed, or compared with its hash.
+    Password(PasswordResult),
+    /// Time has passed.
+    Timeout,
+}
+
+/// What is to be done for a shard.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send a datagram.
+    Datagram {
+        /// To where.
+        to: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// Ask the store. In this order.
+    Store(store::Request),
+    /// Hash a password, or compare one with its hash, away from the shard's thread.
+    Password(PasswordJob),
+}
+
+/// What the clocks say. The driver reads them once for each batch of inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// For people.
+    pub unix: UnixTime,
+}
+
+/// Some of the users of a server, whole.
+#[derive(Debug)]
+pub struct Shard {
+    frontend: Frontend,
+    hub: Hub,
+}
+
+impl Shard {
+    /// A shard without users. `rng` makes the first sequence numbers of sessions and must be seeded by the system.
+    ///
+    /// # Errors
+    /// Passwords cannot be hashed at the configured cost.
+    pub fn new(config: Arc<Config>, rng: StdRng) -> Result<Self, HashError> {
+        Ok(Self { frontend: Frontend::new(Arc::clone(&config), rng), hub: Hub::new(config)? })
+    }
+
+    /// Takes in what came. [`Shard::poll_output`] is to be called next, until it has nothing.
+    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Datagram { from, bytes } => self.frontend.handle_datagram(now, from, bytes, &mut self.hub),
+            Input::Store(reply) => self.hub.handle_store(now, reply),
+            Input::Password(result) => self.hub.handle_password(now, result),
+            Input::Timeout => {
+                self.hub.handle_timeout(now);
+                self.frontend.handle_timeout(now, &mut self.hub);
+            }
+        }
+        self.frontend.handle_effects(now, &mut self.hub);
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output<'_>> {
+        if let Some(request) = self.hub.poll_store() {
+            return Some(Output::Store(request));
+        }
+        if let Some(job) = self.hub.poll_password() {
+            return Some(Output::Password(job));
+        }
+        self.frontend.poll_datagram().map(|(to, bytes)| Output::Datagram { to, bytes })
+    }
+
+    /// When [`Input::Timeout`] is due, if nothing comes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (self.frontend.poll_timeout(), self.hub.poll_timeout()) {
+            (Some(frontend), Some(hub)) => Some(frontend.min(hub)),
+            (frontend, hub) => frontend.or(hub),
+        }
+    }
+
+    /// What has been counted since the start.
+    pub fn counters(&self) -> &Counters {
+        self.frontend.counters()
+    }
+
+    /// How many sessions there are, open and half-open.
+    pub fn sessions(&self) -> usize {
+        self.frontend.sessions()
+    }
+
+    /// Asks for nothing more from clients and takes nothing more from them, so that what is under way can end. Messages that
+    /// wait for their recipient's acknowledgement go to the store at once.
+    pub fn begin_shutdown(&mut self, now: Now) {
+        self.frontend.begin_shutdown();
+        self.hub.begin_shutdown(now);
+        self.frontend.handle_effects(now, &mut self.hub);
+    }
+
+    /// Whether nothing is under way any more.
+    pub fn is_idle(&self) -> bool {
+        self.hub.is_idle()
+    }
+}

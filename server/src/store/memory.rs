@@ -1,0 +1,169 @@
+//! A store in memory, for simulations and tests: the same answers as on a disk, and nothing to wait for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use myicq_wire::{Authorization, Uin};
+
+use super::{AddOutcome, Message, MessageId, NotStored, Outcome, Profile, Reply, Request, Store, Work};
+
+/// Requests for authorization of one user that are remembered until they are answered. One more, and his oldest is forgotten: as
+/// many as a contact list of the original server had room for.
+pub(super) const OPEN_REQUESTS_MAX: usize = 256;
+
+/// A store that forgets everything with the process. A clone is what a disk would hold at that moment.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    users: BTreeMap<Uin, User>,
+    /// Whom each user has asked for authorization, the oldest request first.
+    requests: BTreeMap<Uin, Vec<Uin>>,
+    messages: BTreeMap<(Uin, MessageId), Arc<Message>>,
+    /// The numbers of all messages: each is unique, whoever the recipient is.
+    ids: BTreeSet<MessageId>,
+}
+
+#[derive(Clone)]
+struct User {
+    password_hash: String,
+    profile: Arc<Profile>,
+    contacts: BTreeSet<Uin>,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither password hashes nor texts belong into a log.
+        f.debug_struct("MemoryStore")
+            .field("users", &self.users.len())
+            .field("messages", &self.messages.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for MemoryStore {
+    async fn commit(&mut self, batch: Vec<Request>) -> Vec<Reply> {
+        batch.iter().map(|request| self.apply(request)).collect()
+    }
+}
+
+impl MemoryStore {
+    /// Does one request.
+    pub fn apply(&mut self, request: &Request) -> Reply {
+        Reply { ticket: request.ticket, outcome: self.perform(&request.work) }
+    }
+
+    fn perform(&mut self, work: &Work) -> Outcome {
+        match *work {
+            Work::CreateUser { ref password_hash } => self.create_user(password_hash),
+            Work::LoadAccount { uin } => Outcome::Account(self.users.get(&uin).map(|user| user.password_hash.clone())),
+            Work::LoadProfile { uin } => Outcome::Profile(self.users.get(&uin).map(|user| Arc::clone(&user.profile))),
+            Work::SaveProfile { uin, ref profile, ref password_hash } => {
+                self.save_profile(uin, profile, password_hash.as_ref())
+            }
+            Work::LoadContacts { uin } => Outcome::Contacts(
+                self.users.get(&uin).map(|user| user.contacts.iter().copied().collect()).unwrap_or_default(),
+            ),
+            Work::AddContact { owner, contact, max } => Outcome::Added(self.add_contact(owner, contact, max)),
+            Work::RemoveContact { owner, contact } => {
+                self.users.get_mut(&owner).map(|user| user.contacts.remove(&contact));
+                Outcome::Done
+            }
+            Work::RequestAuthorization { asker, target } => self.request_authorization(asker, target),
+            Work::AnswerAuthorization { asker, target, granted, max } => {
+                Outcome::Authorized(self.answer_authorization(asker, target, granted, max))
+            }
+            Work::StoreMessage { ref message, max, pair_max } => self.store_message(message, max, pair_max),
+            Work::LoadMessages { recipient, after, limit } => Outcome::Messages(
+                self.mailbox(recipient).filter(|message| message.id > after).take(limit).map(Arc::clone).collect(),
+            ),
+            Work::DeleteMessage { recipient, id } => {
+                if self.messages.remove(&(recipient, id)).is_some() {
+                    self.ids.remove(&id);
+                }
+                Outcome::Done
+            }
+        }
+    }
+
+    fn create_user(&mut self, password_hash: &str) -> Outcome {
+        let next = self.users.last_key_value().map_or(Some(Uin::FIRST.0), |(last, _)| last.0.checked_add(1));
+        let Some(uin) = next.map(Uin) else { return Outcome::Failed };
+        let user = User { password_hash: password_hash.to_owned(), profile: Arc::default(), contacts: BTreeSet::new() };
+        self.users.insert(uin, user);
+        Outcome::Created(uin)
+    }
+
+    fn save_profile(&mut self, uin: Uin, profile: &Arc<Profile>, password_hash: Option<&String>) -> Outcome {
+        let Some(user) = self.users.get_mut(&uin) else { return Outcome::Failed };
+        user.profile = Arc::clone(profile);
+        if let Some(password_hash) = password_hash {
+            user.password_hash.clone_from(password_hash);
+        }
+        Outcome::Done
+    }
+
+    fn add_contact(&mut self, owner: Uin, contact: Uin, max: usize) -> AddOutcome {
+        if owner == contact {
+            return AddOutcome::Refused(Authorization::NOBODY);
+        }
+        let Some(auth) = self.users.get(&contact).map(|user| user.profile.auth) else { return AddOutcome::NoSuchUser };
+        let Some(user) = self.users.get_mut(&owner) else { return AddOutcome::NoSuchUser };
+        if user.contacts.contains(&contact) {
+            AddOutcome::AlreadyThere
+        } else if auth != Authorization::ANYONE {
+            AddOutcome::Refused(auth)
+        } else if user.contacts.len() >= max {
+            AddOutcome::ListFull
+        } else {
+            user.contacts.insert(contact);
+            AddOutcome::Added
+        }
+    }
+
+    fn request_authorization(&mut self, asker: Uin, target: Uin) -> Outcome {
+        if asker != target && self.users.contains_key(&asker) && self.users.contains_key(&target) {
+            let open = self.requests.entry(asker).or_default();
+            open.retain(|&other| other != target);
+            open.push(target);
+            open.drain(..open.len().saturating_sub(OPEN_REQUESTS_MAX));
+        }
+        Outcome::Done
+    }
+
+    fn answer_authorization(&mut self, asker: Uin, target: Uin, granted: bool, max: usize) -> bool {
+        let Some(open) = self.requests.get_mut(&asker) else { return false };
+        let Some(at) = open.iter().position(|&asked| asked == target) else { return false };
+        open.remove(at);
+        if let Some(user) = self.users.get_mut(&asker)
+            && granted
+            && user.contacts.len() < max
+        {
+            user.contacts.insert(target);
+        }
+        true
+    }
+
+    fn store_message(&mut self, message: &Arc<Message>, max: usize, pair_max: usize) -> Outcome {
+        if i64::try_from(message.id.0).is_err() || i64::try_from(message.time.0).is_err() {
+            return Outcome::Failed;
+        }
+        if !self.users.contains_key(&message.to) {
+            return Outcome::Stored(Err(NotStored::NoSuchUser));
+        }
+        let of_pair = self.mailbox(message.to).filter(|other| other.from == message.from).count();
+        if self.mailbox(message.to).count() >= max || of_pair >= pair_max {
+            return Outcome::Stored(Err(NotStored::MailboxFull));
+        }
+        if !self.ids.insert(message.id) {
+            return Outcome::Failed;
+        }
+        self.messages.insert((message.to, message.id), Arc::clone(message));
+        Outcome::Stored(Ok(()))
+    }
+
+    /// The messages of one recipient, by rising number.
+    fn mailbox(&self, recipient: Uin) -> impl Iterator<Item = &Arc<Message>> {
+        let all = (recipient, MessageId(0))..=(recipient, MessageId(u64::MAX));
+        self.messages.range(all).map(|(_, message)| message)
+    }
+}

@@ -1,0 +1,237 @@
+//! What outlives the process: users, contact lists, and messages for those who are away.
+//!
+//! The hub asks with a [`Request`] and gets a [`Reply`] with the same ticket. A store answers in the order in which it was
+//! asked, each request sees all earlier ones, and a write is answered when it is on the disk, not before: the server's
+//! acknowledgements stand on it.
+
+mod memory;
+mod sqlite;
+mod writer;
+
+pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore, UserError, UserSummary};
+pub use writer::{BATCH_MAX, run};
+
+use std::sync::Arc;
+
+use myicq_wire::charset::Charset;
+use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
+
+/// Ties a reply to its request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(pub u64);
+
+/// The number of a message: unique, and rising in the order in which the server took the messages of one recipient.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct MessageId(pub u64);
+
+/// One thing to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Comes back with the reply.
+    pub ticket: Ticket,
+    /// What.
+    pub work: Work,
+}
+
+/// What a store can do. The reply that each gets is named behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Makes a user with this password hash and an empty profile: [`Outcome::Created`].
+    CreateUser {
+        /// The hash, as a PHC string.
+        password_hash: String,
+    },
+    /// The password hash of a user: [`Outcome::Account`].
+    LoadAccount {
+        /// Whose.
+        uin: Uin,
+    },
+    /// A user's profile: [`Outcome::Profile`].
+    LoadProfile {
+        /// Whose.
+        uin: Uin,
+    },
+    /// Replaces a user's profile, and his password hash if there is a new one: [`Outcome::Done`].
+    SaveProfile {
+        /// Whose.
+        uin: Uin,
+        /// All of it.
+        profile: Arc<Profile>,
+        /// The new hash, as a PHC string.
+        password_hash: Option<String>,
+    },
+    /// A user's contact list, by rising number: [`Outcome::Contacts`].
+    LoadContacts {
+        /// Whose.
+        uin: Uin,
+    },
+    /// Puts somebody on a list if his profile lets anyone do so: [`Outcome::Added`].
+    AddContact {
+        /// Whose list.
+        owner: Uin,
+        /// Whom to put on it.
+        contact: Uin,
+        /// How long the list may become.
+        max: usize,
+    },
+    /// Takes somebody off a list: [`Outcome::Done`], also when he was not on it.
+    RemoveContact {
+        /// Whose list.
+        owner: Uin,
+        /// Whom to take off.
+        contact: Uin,
+    },
+    /// Notes that somebody asked to be allowed to add another: [`Outcome::Done`].
+    RequestAuthorization {
+        /// Who asked.
+        asker: Uin,
+        /// Whom.
+        target: Uin,
+    },
+    /// Answers such a request, which is forgotten; if it is granted, the target comes on the asker's list: [`Outcome::Authorized`].
+    AnswerAuthorization {
+        /// Who had asked.
+        asker: Uin,
+        /// Who answers.
+        target: Uin,
+        /// Whether he may.
+        granted: bool,
+        /// How long the asker's list may become.
+        max: usize,
+    },
+    /// Keeps a message for its recipient: [`Outcome::Stored`].
+    StoreMessage {
+        /// The message.
+        message: Arc<Message>,
+        /// Messages kept for one recipient at most.
+        max: usize,
+        /// Messages kept from one sender for one recipient at most.
+        pair_max: usize,
+    },
+    /// The oldest messages kept for a user: [`Outcome::Messages`].
+    LoadMessages {
+        /// For whom.
+        recipient: Uin,
+        /// Only those with a higher number.
+        after: MessageId,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Forgets a message that has reached its recipient: [`Outcome::Done`].
+    DeleteMessage {
+        /// Whose.
+        recipient: Uin,
+        /// Which.
+        id: MessageId,
+    },
+}
+
+/// What became of a [`Request`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// The request's.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What can become of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Done, and on the disk.
+    Done,
+    /// The new user's number.
+    Created(Uin),
+    /// The password hash, if there is such a user.
+    Account(Option<String>),
+    /// The profile, if there is such a user.
+    Profile(Option<Arc<Profile>>),
+    /// The list.
+    Contacts(Vec<Uin>),
+    /// Whether somebody is on the list now.
+    Added(AddOutcome),
+    /// Whether there was a request to answer.
+    Authorized(bool),
+    /// Whether the message is kept.
+    Stored(Result<(), NotStored>),
+    /// The messages, by rising number.
+    Messages(Vec<Arc<Message>>),
+    /// The disk failed, or was full. Nothing has been changed.
+    Failed,
+}
+
+/// What became of [`Work::AddContact`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddOutcome {
+    /// On the list, since now.
+    Added,
+    /// On the list, since before.
+    AlreadyThere,
+    /// He wants to be asked, or to be left alone.
+    Refused(Authorization),
+    /// There is no such user.
+    NoSuchUser,
+    /// The list is as long as it may be.
+    ListFull,
+}
+
+/// Why a message is not kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotStored {
+    /// There is no such recipient.
+    NoSuchUser,
+    /// He has as many as may be kept, or as many from this sender.
+    MailboxFull,
+}
+
+/// A message from the moment the server took it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Its number.
+    pub id: MessageId,
+    /// From whom.
+    pub from: Uin,
+    /// To whom.
+    pub to: Uin,
+    /// When it was taken.
+    pub time: UnixTime,
+    /// Which kind, and so what its text holds.
+    pub kind: MessageKind,
+    /// The text, as it came.
+    pub text: Box<[u8]>,
+    /// The charset of the text.
+    pub charset: Charset,
+}
+
+/// What a user says of himself. Text is UTF-8 here; the frontends convert.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the fields of docs/protocol.md, \"Profile\"")]
+pub struct Profile {
+    pub face: Face,
+    pub nick: String,
+    pub age: u8,
+    pub gender: u8,
+    pub country: String,
+    pub province: String,
+    pub city: String,
+    pub email: String,
+    pub address: String,
+    pub zipcode: String,
+    pub tel: String,
+    pub name: String,
+    pub blood: u8,
+    pub college: String,
+    pub occupation: String,
+    pub homepage: String,
+    pub intro: String,
+    /// How the user wants to be added.
+    pub auth: Authorization,
+}
+
+/// Does [`Request`]s, in order.
+pub trait Store {
+    /// Does all of them in one commit, and answers when they are on the disk. A request that fails for the disk's sake
+    /// fails alone where that can be told, otherwise with the whole batch: [`Outcome::Failed`] for each.
+    fn commit(&mut self, batch: Vec<Request>) -> impl Future<Output = Vec<Reply>> + Send;
+}

@@ -1,0 +1,117 @@
+//! Random sequences of requests: the store on the disk answers as the one in memory does, whatever came before.
+
+use std::sync::Arc;
+
+use myicq_server::store::{MemoryStore, Message, MessageId, Profile, SqliteStore, Work};
+use myicq_wire::charset::Charset;
+use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::{ANN, Asker, EVIL, create, load, save};
+
+/// Few users, so that they meet; and numbers that nobody has.
+fn uin() -> impl Strategy<Value = Uin> {
+    prop_oneof![
+        12 => (0..6_u32).prop_map(|step| Uin(ANN.0 + step)),
+        1 => prop::sample::select(vec![0, 9, 10_000, u32::MAX]).prop_map(Uin),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![prop::sample::select(EVIL.to_vec()).prop_map(str::to_owned), any::<String>()]
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    let auth = prop_oneof![4 => 0..4_u8, 1 => any::<u8>()].prop_map(Authorization);
+    (any::<[u8; 4]>(), text(), text(), text(), auth).prop_map(
+        |([face, age, gender, blood], nick, city, intro, auth)| Profile {
+            face: Face(face),
+            nick,
+            age,
+            gender,
+            city,
+            blood,
+            intro,
+            auth,
+            ..Profile::default()
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let charset = prop::sample::select(Charset::all().collect::<Vec<_>>());
+    let id = prop_oneof![30 => 1..60_u64, 1 => any::<u64>()];
+    let time = prop_oneof![30 => 0..1_u64 << 60, 1 => any::<u64>()];
+    (id, uin(), uin(), time, any::<u8>(), vec(any::<u8>(), 0..40), charset).prop_map(
+        |(id, from, to, time, kind, text, charset)| Message {
+            id: MessageId(id),
+            from,
+            to,
+            time: UnixTime(time),
+            kind: MessageKind(kind),
+            text: text.into(),
+            charset,
+        },
+    )
+}
+
+fn work() -> impl Strategy<Value = Work> {
+    let id = || prop_oneof![20 => 0..60_u64, 1 => any::<u64>()];
+    prop_oneof![
+        2 => text().prop_map(|hash| create(&hash)),
+        1 => uin().prop_map(|uin| Work::LoadAccount { uin }),
+        1 => uin().prop_map(|uin| Work::LoadProfile { uin }),
+        2 => (uin(), profile(), prop::option::of(text())).prop_map(|(uin, profile, hash)| save(uin, profile, hash.as_deref())),
+        1 => uin().prop_map(|uin| Work::LoadContacts { uin }),
+        4 => (uin(), uin(), 0..5_usize).prop_map(|(owner, contact, max)| Work::AddContact { owner, contact, max }),
+        1 => (uin(), uin()).prop_map(|(owner, contact)| Work::RemoveContact { owner, contact }),
+        3 => (uin(), uin()).prop_map(|(asker, target)| Work::RequestAuthorization { asker, target }),
+        3 => (uin(), uin(), any::<bool>(), 0..5_usize).prop_map(|(asker, target, granted, max)| {
+            Work::AnswerAuthorization { asker, target, granted, max }
+        }),
+        8 => (message(), 0..8_usize, 0..4_usize).prop_map(|(message, max, pair_max)| {
+            Work::StoreMessage { message: Arc::new(message), max, pair_max }
+        }),
+        2 => (uin(), id(), 0..6_usize).prop_map(|(recipient, after, limit)| load(recipient, after, limit)),
+        3 => (uin(), id()).prop_map(|(recipient, id)| Work::DeleteMessage { recipient, id: MessageId(id) }),
+    ]
+}
+
+/// Everything there is to know of the first users.
+fn everything() -> Vec<Work> {
+    let of = |uin| {
+        [Work::LoadAccount { uin }, Work::LoadProfile { uin }, Work::LoadContacts { uin }, load(uin, 0, usize::MAX)]
+    };
+    (0..8).flat_map(|step| of(Uin(ANN.0 + step))).collect()
+}
+
+async fn compare(batches: Vec<Vec<Work>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut memory = Asker::new(MemoryStore::default());
+    let mut sqlite = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    for batch in batches {
+        let expected = memory.ask_all(batch.clone()).await;
+        assert_eq!(sqlite.ask_all(batch.clone()).await, expected, "{batch:#?}");
+    }
+    let expected = memory.ask_all(everything()).await;
+    assert_eq!(sqlite.ask_all(everything()).await, expected);
+
+    sqlite.store.close().await;
+    let mut reopened = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    assert_eq!(reopened.ask_all(everything()).await, expected, "after it was opened again");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn both_stores_answer_alike(
+        users in 0..6_usize,
+        mut batches in vec(vec(work(), 1..20), 1..12),
+    ) {
+        batches.insert(0, (0..users).map(|_| create("hash")).collect());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare(batches));
+    }
+}

@@ -1,0 +1,101 @@
+//! What enciphering costs, for bodies of a keep-alive, a short and the longest message, beside OpenSSL's DES of the same blocks.
+//!
+//! `cargo bench -p myicq-wire --bench cipher`. Keys are ready, as they are in a session: only the rounds are measured.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot run should say so and stop")]
+
+use divan::Bencher;
+use divan::counter::BytesCount;
+use myicq_wire::SessionId;
+use myicq_wire::cipher::{CipherForm, Iv, Key, padded_len};
+
+#[path = "openssl_des/mod.rs"]
+mod openssl_des;
+
+const BODY_LENS: [usize; 3] = [16, 64, 450];
+const PASSWORD: &[u8; 8] = b"hunter2\0";
+const IV: Iv = Iv { session: SessionId(0x2b4f_79d4), command: 0x000b, seq: 14_800 };
+
+fn main() {
+    openssl_des::assert_same_blocks(PASSWORD);
+    divan::main();
+}
+
+fn body(len: usize) -> Vec<u8> {
+    (0..padded_len(len)).map(|at| at.to_le_bytes()[0]).collect()
+}
+
+/// With the room that OpenSSL's binding wants behind it.
+fn roomy_body(len: usize) -> Vec<u8> {
+    let mut body = body(len);
+    body.extend([0; openssl_des::SPARE]);
+    body
+}
+
+fn encipher(bencher: Bencher<'_, '_>, form: CipherForm, len: usize) {
+    let (key, mut body) = (Key::new(PASSWORD), body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| key.encipher(form, IV, divan::black_box(&mut body)).unwrap());
+}
+
+fn decipher(bencher: Bencher<'_, '_>, form: CipherForm, len: usize) {
+    let (key, mut body) = (Key::new(PASSWORD), body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| key.decipher(form, IV, divan::black_box(&mut body)).unwrap());
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn encipher_original(bencher: Bencher<'_, '_>, len: usize) {
+    encipher(bencher, CipherForm::Original, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn encipher_textbook(bencher: Bencher<'_, '_>, len: usize) {
+    encipher(bencher, CipherForm::Textbook, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn encipher_cbc(bencher: Bencher<'_, '_>, len: usize) {
+    encipher(bencher, CipherForm::Cbc, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn decipher_original(bencher: Bencher<'_, '_>, len: usize) {
+    decipher(bencher, CipherForm::Original, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn decipher_textbook(bencher: Bencher<'_, '_>, len: usize) {
+    decipher(bencher, CipherForm::Textbook, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn decipher_cbc(bencher: Bencher<'_, '_>, len: usize) {
+    decipher(bencher, CipherForm::Cbc, len);
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn openssl_encipher_textbook(bencher: Bencher<'_, '_>, len: usize) {
+    let (mut des, mut body) = (openssl_des::Ecb::encipher(PASSWORD), roomy_body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| des.apply(divan::black_box(&mut body)));
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn openssl_decipher_textbook(bencher: Bencher<'_, '_>, len: usize) {
+    let (mut des, mut body) = (openssl_des::Ecb::decipher(PASSWORD), roomy_body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| des.apply(divan::black_box(&mut body)));
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn openssl_encipher_cbc(bencher: Bencher<'_, '_>, len: usize) {
+    let (mut des, mut body) = (openssl_des::Cbc::encipher(PASSWORD), roomy_body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| des.apply([7; 8], divan::black_box(&mut body)));
+}
+
+#[divan::bench(args = BODY_LENS)]
+fn openssl_decipher_cbc(bencher: Bencher<'_, '_>, len: usize) {
+    let (mut des, mut body) = (openssl_des::Cbc::decipher(PASSWORD), roomy_body(len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| des.apply([7; 8], divan::black_box(&mut body)));
+}
+
+#[divan::bench]
+fn key_schedule() -> Key {
+    Key::new(divan::black_box(PASSWORD))
+}

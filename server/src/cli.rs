@@ -33,7 +33,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The configuration file (TOML); flags and variables go before it
-    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -44,10 +44,10 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
     /// What to log: error, warn, info, debug or trace, also by module
-    #[arg(long, value_name = "LEVEL", env = "MYICQD_LOG", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", env = "MYICQD_LOG", hide_env_values = true, default_value = "info")]
     pub(crate) log: String,
     /// How to write the log, which goes to the error output
-    #[arg(long, value_name = "FORMAT", env = "MYICQD_LOG_FORMAT", default_value = "human")]
+    #[arg(long, value_name = "FORMAT", env = "MYICQD_LOG_FORMAT", hide_env_values = true, default_value = "human")]
     pub(crate) log_format: LogFormat,
 }
 
@@ -62,10 +62,25 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Args)]
 pub(crate) struct UserArgs {
     /// The configuration file of the server
-    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", global = true)]
+    // clap carries a global argument up as well, where another type has the plain name.
+    #[arg(
+        id = "user_config",
+        long = "config",
+        value_name = "FILE",
+        env = "MYICQD_CONFIG",
+        hide_env_values = true,
+        global = true
+    )]
     pub(crate) config: Option<PathBuf>,
     /// The folder of the database [default: as the configuration says]
-    #[arg(long, value_name = "DIR", env = "MYICQD_DATA", global = true)]
+    #[arg(
+        id = "user_data",
+        long = "data",
+        value_name = "DIR",
+        env = "MYICQD_DATA",
+        hide_env_values = true,
+        global = true
+    )]
     pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: UserCommand,
@@ -129,7 +144,12 @@ impl Args for SettingArgs {
         command.args(SETTINGS.iter().map(|setting| {
             let help = format!("{} [default: {}]", setting.about, setting.show(&defaults));
             // The default is not clap's business: it would go before the file.
-            Arg::new(setting.flag).long(setting.flag).env(setting.env).value_name(setting.value).help(help)
+            Arg::new(setting.flag)
+                .long(setting.flag)
+                .env(setting.env)
+                .hide_env_values(true)
+                .value_name(setting.value)
+                .help(help)
         }))
     }
 

@@ -1,4 +1,10 @@
-//! Every limit and timeout of the server, with its default and the reason for it.
+//! Every limit and timeout of the server, with its default and the reason for it; and where they are set.
+
+mod load;
+mod settings;
+
+pub use load::{ConfigError, Override};
+pub use settings::{SETTINGS, Setting, Wanted};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

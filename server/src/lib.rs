@@ -13,7 +13,9 @@ pub mod hub;
 pub mod passwords;
 pub mod shard;
 pub mod store;
+mod time;
 
 pub use config::Config;
 pub use counters::{Counters, Drop, Event};
-pub use shard::{Input, Now, Output, Shard};
+pub use shard::{Input, Output, Shard};
+pub use time::Now;

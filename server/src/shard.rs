@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use myicq_wire::{Instant, UnixTime};
+use myicq_wire::Instant;
 use rand::rngs::StdRng;
 
 use crate::config::Config;
@@ -15,6 +15,7 @@ use crate::frontend::myicq::Frontend;
 use crate::hub::{Hub, PasswordJob, PasswordResult};
 use crate::passwords::HashError;
 use crate::store;
+use crate::time::Now;
 
 /// What comes into a shard.
 #[derive(Debug)]
@@ -48,15 +49,6 @@ pub enum Output<'a> {
     Store(store::Request),
     /// Hash a password, or compare one with its hash, away from the shard's thread.
     Password(PasswordJob),
-}
-
-/// What the clocks say. The driver reads them once for each batch of inputs.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For timers.
-    pub instant: Instant,
-    /// For people.
-    pub unix: UnixTime,
 }
 
 /// Some of the users of a server, whole.

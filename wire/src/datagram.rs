@@ -60,9 +60,8 @@ pub fn encode_request(
     let written = body.get(..len).ok_or(full)?;
     let check_code = check.map_or(0, |random| check_code::check_code(written, random));
 
-    if command.request().is_some_and(|request| request.enciphered)
-        && let Some(Sealing { key, form }) = sealing
-    {
+    let enciphered = command.request().is_some_and(|request| request.enciphered);
+    if let Some(Sealing { key, form }) = sealing.filter(|_| enciphered) {
         let padded = body.get_mut(..padded_len(len)).ok_or(full)?;
         padded.iter_mut().skip(len).for_each(|byte| *byte = 0);
         len = padded.len();

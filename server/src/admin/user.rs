@@ -66,7 +66,8 @@ async fn list(folder: &Path, as_json: bool) -> Result<(), Failure> {
             if as_json {
                 writeln!(out, "{}", object(user))?;
             } else {
-                let UserSummary { uin, nick, created, contacts, messages } = user;
+                let UserSummary { uin, created, contacts, messages, .. } = user;
+                let nick = printable(&user.nick);
                 writeln!(out, "{uin:>10}  {}  {contacts:>8}  {messages:>8}  {nick}", date(*created))?;
             }
         }
@@ -86,7 +87,8 @@ async fn show(folder: &Path, uin: Uin, as_json: bool) -> Result<(), Failure> {
     if as_json {
         writeln!(out, "{}", object(&user))?;
     } else {
-        let UserSummary { uin, nick, created, contacts, messages } = user;
+        let UserSummary { uin, created, contacts, messages, .. } = user;
+        let nick = printable(&user.nick);
         writeln!(out, "uin       {uin}\nnick      {nick}\ncreated   {}", date(created))?;
         writeln!(out, "contacts  {contacts}\nwaiting   {messages}")?;
     }
@@ -131,6 +133,11 @@ fn object(user: &UserSummary) -> serde_json::Value {
         "contacts": user.contacts,
         "messages": user.messages,
     })
+}
+
+/// A nick for a terminal, which must not obey what a user calls himself.
+fn printable(nick: &str) -> String {
+    nick.replace(char::is_control, "\u{FFFD}")
 }
 
 fn check_nick(config: &Config, nick: &str) -> Result<(), Failure> {
@@ -227,5 +234,6 @@ mod tests {
         assert!(check_nick(&config, "八个汉字十六字节").is_ok());
         assert!(check_nick(&config, "八个汉字十六字节a").is_err());
         assert!(check_nick(&config, "a\u{7}b").is_err());
+        assert_eq!(printable("林\u{1b}[2J"), "林\u{FFFD}[2J");
     }
 }

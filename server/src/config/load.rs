@@ -274,6 +274,7 @@ mod tests {
     fn an_override_goes_before_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("myicqd.toml");
+        #[expect(clippy::disallowed_methods, reason = "the test writes a configuration")]
         std::fs::write(&path, "[listen]\nudp = '127.0.0.1:1'\ndomain = 'from.file'").unwrap();
         let setting = SETTINGS.iter().find(|setting| setting.flag == "listen").unwrap();
         let listen = |value: &str| Override { setting, value: value.to_owned(), place: "--listen".to_owned() };

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use myicq_wire::{Instant, UnixTime};
 
-use crate::shard::Now;
+use crate::time::Now;
 
 /// The clock of a shard, which starts with it.
 #[derive(Clone, Copy, Debug)]

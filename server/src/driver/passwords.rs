@@ -3,7 +3,6 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -12,11 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::shard::Mail;
 use super::{RunError, Watch, spawn};
 use crate::config::Security;
-use crate::hub::{PasswordJob, PasswordResult};
+use crate::hub::{PasswordJob, PasswordOutcome};
 use crate::passwords;
-
-/// How long a thread waits when there is no memory for a hash.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// The way to the threads. It has no limit of its own: the hub has at most [`crate::config::Limits::hash_queue_max`] logins and
 /// registrations under way, and one change of password for each request in a session's window.
@@ -47,36 +43,16 @@ pub(super) fn start(
             while let Some(job) = next(&queue) {
                 let mut salt = [0; 16];
                 salts.fill_bytes(&mut salt);
-                let Some(result) = compute(&job, salt, &security, || mail.is_closed()) else { break };
+                let result = passwords::run(&job, salt, &security);
+                if matches!(result.outcome, PasswordOutcome::Failed) {
+                    tracing::error!("not enough memory to hash a password; fewer argon2_threads need less");
+                }
                 let _ = mail.send(Mail::Password(result));
             }
         })
     });
     let threads = threads.collect::<Result<Vec<_>, _>>()?;
     Ok((Jobs(jobs), threads))
-}
-
-/// Does a job, when the system has the memory for it: until then nobody can say anything about the password. `None` when
-/// `is_over`.
-fn compute(
-    job: &PasswordJob,
-    salt: [u8; 16],
-    security: &Security,
-    is_over: impl Fn() -> bool,
-) -> Option<PasswordResult> {
-    while !is_over() {
-        let job = PasswordJob { ticket: job.ticket, password: job.password.clone(), hash: job.hash.clone() };
-        match passwords::run(job, salt, security) {
-            Ok(result) => return Some(result),
-            Err(error) => tracing::error!(%error, "a password has to wait"),
-        }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "memory comes back in its own time, on this thread nothing else waits"
-        )]
-        std::thread::sleep(RETRY);
-    }
-    None
 }
 
 /// The next job. One idle thread waits for it; the others wait for their turn to wait.
@@ -87,7 +63,7 @@ fn next(queue: &Mutex<Receiver<PasswordJob>>) -> Option<PasswordJob> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::PasswordOutcome;
+    use crate::hub::PasswordResult;
     use crate::store::Ticket;
 
     #[test]

@@ -12,8 +12,9 @@ use super::passwords::Jobs;
 use super::socket::{self, Traffic};
 use crate::counters::Counters;
 use crate::hub::PasswordResult;
-use crate::shard::{Input, Now, Output, Shard};
+use crate::shard::{Input, Output, Shard};
 use crate::store;
+use crate::time::Now;
 
 /// Datagrams taken in one turn, so that neither the clock is read for each nor anything else waits long.
 const BATCH_DATAGRAMS: usize = 64;

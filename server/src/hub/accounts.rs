@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 use super::{
     Answer, Attempt, Effect, Hub, LoginRefusal, PasswordJob, PasswordOutcome, PasswordResult, Refusal, Waiting,
 };
-use crate::shard::Now;
 use crate::store::{Outcome, Work};
+use crate::time::Now;
 
 /// How far a login has come.
 #[derive(Debug)]

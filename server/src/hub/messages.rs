@@ -11,14 +11,12 @@ use std::sync::Arc;
 use myicq_wire::{Instant, MessageKind, Uin};
 
 use super::{Answer, Content, Hub, Letter, Question, Refusal, SessionKey, Tell, Waiting};
-use crate::shard::Now;
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
+use crate::time::Now;
 
-/// Messages told to a session and not acknowledged by it. Beyond, they go to the store first and come from there.
-const IN_FLIGHT_MAX: usize = 64;
-
-/// Stored messages that are loaded at a time.
-const LOAD_MAX: usize = 32;
+/// Messages told to a session and not acknowledged by it. Beyond, they go to the store first and come from there. Fewer than
+/// the link's window of 32: a client that takes no messages for a while still gets its answers.
+const IN_FLIGHT_MAX: usize = 24;
 
 /// Where the messages for a user who is here go.
 #[derive(Debug)]
@@ -217,7 +215,7 @@ impl Hub {
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         (*loading, *more) = (true, false);
         let (after, session) = (*last, user.session);
-        let work = Work::LoadMessages { recipient: uin, after, limit: LOAD_MAX };
+        let work = Work::LoadMessages { recipient: uin, after, limit: IN_FLIGHT_MAX };
         self.ask_store(work, Waiting::MessagesLoaded(session));
     }
 

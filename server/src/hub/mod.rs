@@ -22,8 +22,8 @@ use self::accounts::LoginStep;
 use self::messages::{Deliveries, Mailbox};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
-use crate::shard::Now;
 use crate::store::{self, MessageId, Outcome, Profile, Ticket, Work};
+use crate::time::Now;
 
 /// Some of the users of a server, and what is between them.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use myicq_wire::{Status, Uin};
 
 use super::messages::Mailbox;
 use super::{Answer, Change, Content, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Tell, Waiting};
-use crate::shard::Now;
 use crate::store::Work;
+use crate::time::Now;
 
 /// To others an invisible user is offline.
 pub(super) fn is_visible(status: Status) -> bool {

@@ -19,7 +19,7 @@ use super::Frontend;
 use super::session::{HalfOpen, Session};
 use crate::counters::{Drop, Event};
 use crate::hub::{Attempt, Hub, LoginRefusal, Place, SessionKey};
-use crate::shard::Now;
+use crate::time::Now;
 
 /// Where an attempt comes from: one socket of one client.
 pub(super) type Origin = (SocketAddr, SessionId);
@@ -35,6 +35,9 @@ const REGISTRATION_LIFE: Duration = Duration::from_secs(60);
 
 /// After this long without a proof, the client is asked once more: its only acknowledgement may have been lost.
 const PROBE_AFTER: Duration = Duration::from_secs(2);
+
+/// Bytes of the reply to a login that was right: fewer than any LOGIN has.
+const LOGIN_REPLY_LEN: usize = HEADER_LEN + 1 + 4 + 4;
 
 /// A login or registration that the hub has not answered.
 #[derive(Debug)]
@@ -110,7 +113,7 @@ impl Frontend {
             return self.counters.drop(Drop::LoginInSession);
         }
         if let Some(half_open) = &mut session.half_open {
-            half_open.budget += len;
+            half_open.budget += len.saturating_sub(LOGIN_REPLY_LEN);
         }
         self.counters.drop(Drop::DuplicateAnswered);
         if session.link.on_receive(now.instant, seq, &[]) == Receipt::Duplicate(Again::Acknowledge) {
@@ -161,7 +164,7 @@ impl Frontend {
             place: login.place,
             held: Vec::new(),
             probe_at: Some(now.instant + PROBE_AFTER),
-            budget: login.len,
+            budget: login.len.saturating_sub(LOGIN_REPLY_LEN),
             deadline: now.instant + self.config.session.half_open_timeout,
         };
         let who = (login.uin, id, address);
@@ -232,7 +235,8 @@ impl Frontend {
     pub(super) fn probe(&mut self, now: Now, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let Some(half_open) = &mut session.half_open else { return };
-        let Some(budget) = half_open.budget.checked_sub(HEADER_LEN) else { return };
+        let cost = if session.granted.contains(Capabilities::ONCE) { LOGIN_REPLY_LEN } else { HEADER_LEN };
+        let Some(budget) = half_open.budget.checked_sub(cost) else { return };
         half_open.budget = budget;
         self.counters.event(Event::Probed);
         if let Some(seq) = session.link.take_seq() {

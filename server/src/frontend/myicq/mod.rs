@@ -25,8 +25,8 @@ use self::session::{HELD_MAX, Session};
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
-use crate::shard::Now;
 use crate::store::MessageId;
+use crate::time::Now;
 
 /// The sessions of a shard and all that is under way in them.
 #[derive(Debug)]

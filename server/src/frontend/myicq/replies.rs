@@ -14,8 +14,8 @@ use super::{Frontend, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
 use crate::hub::{Answer, Hub, Presence, Question, Refusal, SessionKey, Tell};
-use crate::shard::Now;
 use crate::store::Message;
+use crate::time::Now;
 
 /// Entries of one MULTI_ONLINE. The original had as many; the rest follows in further ones.
 const PAGE_LEN: usize = 48;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
 use crate::hub::{Ask, Hub, Question, Refusal, SessionKey};
-use crate::shard::Now;
+use crate::time::Now;
 
 /// Bytes of a new password: as many as a registration may have.
 const PASSWORD_MAX: usize = 128;

@@ -23,7 +23,7 @@ pub(super) struct Session {
     pub(super) address: SocketAddr,
     /// The number of the LOGIN, by which its repetitions are known.
     pub(super) login_seq: Seq,
-    granted: Capabilities,
+    pub(super) granted: Capabilities,
     pub(super) charset: Charset,
     pub(super) link: Link,
     pub(super) last_heard: Instant,

@@ -1,0 +1,407 @@
+//! A session with a server, without I/O.
+//!
+//! The owner of an [`Account`] tells it what came ([`Account::handle_datagram`]) and what time it is
+//! ([`Account::handle_timeout`]), then drains [`Account::poll_transmit`], [`Account::poll_event`] and
+//! [`Account::poll_answer`], and comes back at [`Account::poll_timeout`]. The [driver](crate::driver) does this on tokio.
+//!
+//! On a server of this project the session has the capability ONCE: every message exactly once and in order. On any other
+//! server it has what clients of 2003 have: at least once, in any order (docs/protocol.md, "Extensions").
+
+mod config;
+mod receive;
+mod registration;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::link::{Link, Outgoing, Output, Token};
+use myicq_wire::{
+    Capabilities, Command, Envelope, HEADER_LEN, Instant, KeepAlive, Login, MAX_DATAGRAM, Sealing, Secret, Seq,
+    SessionId, encode_request,
+};
+
+use crate::error::{EndReason, Misuse, RequestError};
+use crate::event::Event;
+use crate::random::Random;
+use crate::seen::SeenMessages;
+
+pub use config::{Config, Entropy, Timeouts};
+pub use registration::Registration;
+pub use request::{Answer, OwnProfile, RemoteContacts, Request, RequestId};
+
+/// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.
+pub const MAX_REQUESTS: usize = 256;
+
+/// How many events may wait for [`Account::poll_event`]. Beyond it, datagrams are dropped unacknowledged, so the server
+/// keeps what they say until there is room.
+pub const MAX_EVENTS: usize = 1_024;
+
+/// How many datagrams that are sent once may wait for [`Account::poll_transmit`]; beyond it, datagrams are dropped unacknowledged.
+pub const MAX_OUTBOX: usize = 64;
+
+/// What the link calls the session's own datagrams; requests count from 1.
+const LOGIN: Token = Token(0);
+const KEEP_ALIVE: Token = Token(u64::MAX);
+
+/// What came in and was not used, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams that came, all of them.
+    pub received: u64,
+    /// Of another session.
+    pub foreign: u64,
+    /// Not a packet, or with a field that is not whole.
+    pub malformed: u64,
+    /// Repeated; acknowledged again.
+    pub duplicates: u64,
+    /// Not taken now: too old, too far ahead, or the owner does not drain what is there.
+    pub refused: u64,
+    /// Of a command that this version does not know; acknowledged.
+    pub unknown_commands: u64,
+    /// Replies to nothing that was asked.
+    pub unasked: u64,
+    /// Messages that came again after an earlier session had shown them.
+    pub messages_seen_before: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    LoggingIn,
+    Online,
+    Ended(EndReason),
+}
+
+/// An event, and for a message the ticket to confirm it with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// What happened.
+    pub event: Event,
+    /// Of a message: see [`Account::confirm`].
+    pub ticket: Option<Ticket>,
+}
+
+/// Stands for a message that was handed out and is not acknowledged yet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ticket {
+    seq: Seq,
+    id: Option<u64>,
+}
+
+/// A request that was sent and has no answer yet.
+#[derive(Debug)]
+struct Pending {
+    command: Command,
+    seq: Seq,
+    about: Option<myicq_wire::Uin>,
+    /// Once it is acknowledged and the reply is still to come: until when to wait.
+    reply_by: Option<Instant>,
+}
+
+/// A session of one user with one server.
+#[derive(Debug)]
+pub struct Account {
+    config: Config,
+    session: SessionId,
+    key: Key,
+    link: Link,
+    random: Random,
+    state: State,
+    granted: Capabilities,
+    /// Asked before the session was open.
+    waiting: VecDeque<(RequestId, Request)>,
+    pending: BTreeMap<RequestId, Pending>,
+    last_request: u64,
+    /// While the LOGIN is acknowledged but not replied to: until when to wait.
+    login_reply_by: Option<Instant>,
+    keep_alive_at: Option<Instant>,
+    /// The acknowledgement of the LOGIN reply, as long as nothing shows that it arrived: see [`Account::poll_transmit`].
+    proof: Option<Seq>,
+    /// What is sent once and not retained: acknowledgements, and at the end the LOGOUT.
+    outbox: VecDeque<Vec<u8>>,
+    events: VecDeque<Delivery>,
+    answers: VecDeque<(RequestId, Result<Answer, RequestError>)>,
+    seen: SeenMessages,
+    online_users: u32,
+    stats: Stats,
+}
+
+impl Account {
+    /// Opens a session: the LOGIN is ready to be sent. `seen` is what the last session of this user [remembered](Account::seen).
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`], [`Misuse::Status`].
+    pub fn new(now: Instant, config: Config, entropy: Entropy, seen: SeenMessages) -> Result<Self, Misuse> {
+        request::somebody(config.uin)?;
+        request::check_status(config.status)?;
+        let mut random = Random::new(entropy.seed);
+        let mut account = Self {
+            key: Key::new(config.password.as_bytes()),
+            link: Link::new(entropy.first_seq, random.dword()),
+            random,
+            state: State::LoggingIn,
+            granted: Capabilities::NONE,
+            waiting: VecDeque::new(),
+            pending: BTreeMap::new(),
+            last_request: 0,
+            login_reply_by: None,
+            keep_alive_at: None,
+            proof: None,
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+            answers: VecDeque::new(),
+            seen,
+            online_users: 0,
+            stats: Stats::default(),
+            session: entropy.session,
+            config,
+        };
+        account.log_in(now)?;
+        Ok(account)
+    }
+
+    fn log_in(&mut self, now: Instant) -> Result<(), Misuse> {
+        let Config { password, status, real_ip, port, .. } = self.config.clone();
+        let login =
+            Login { password: Secret(password.as_bytes()), status, tcp_version: 1, real_ip: real_ip.into(), port };
+        self.send(now, &myicq_wire::Request::Login(login), LOGIN).map(drop)
+    }
+
+    /// Asks something of the server. Before the session is open it waits; afterwards it goes out in the order of asking.
+    /// [`Account::poll_answer`] says what became of it, in every case and once.
+    ///
+    /// # Errors
+    /// [`Misuse::Ended`], and [`Misuse::TooManyRequests`] beyond [`MAX_REQUESTS`].
+    pub fn request(&mut self, now: Instant, request: Request) -> Result<RequestId, Misuse> {
+        if matches!(self.state, State::Ended(_)) {
+            return Err(Misuse::Ended);
+        }
+        if !self.has_room() {
+            return Err(Misuse::TooManyRequests(MAX_REQUESTS));
+        }
+        let id = RequestId(self.last_request + 1);
+        if self.state == State::Online {
+            self.send_request(now, id, &request)?;
+        } else {
+            self.waiting.push_back((id, request));
+        }
+        self.last_request = id.0;
+        Ok(id)
+    }
+
+    fn send_request(&mut self, now: Instant, id: RequestId, request: &Request) -> Result<(), Misuse> {
+        let body = request.to_wire();
+        let seq = self.send(now, &body, Token(id.0))?;
+        self.pending.insert(id, Pending { command: body.command(), seq, about: request.about(), reply_by: None });
+        Ok(())
+    }
+
+    fn send(&mut self, now: Instant, body: &myicq_wire::Request<'_>, token: Token) -> Result<Seq, Misuse> {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let seq = self.link.next_seq();
+        let reserved = if token == LOGIN { Capabilities::ONCE.0 } else { 0 };
+        let envelope = Envelope { reserved, ..self.envelope(Some(seq)) };
+        let check = Some(self.random.byte());
+        let sealing = Sealing { key: &self.key, form: CipherForm::Original };
+        let len = encode_request(&envelope, body, check, Some(sealing), &mut buffer).map_err(|_| Misuse::TooLarge)?;
+        let bytes = buffer.get(..len).ok_or(Misuse::TooLarge)?;
+        let sent = self.link.send(now, Outgoing::new(seq, bytes, token));
+        zeroize::Zeroize::zeroize(&mut buffer);
+        sent.map_err(|_| Misuse::TooManyRequests(MAX_REQUESTS))?;
+        Ok(seq)
+    }
+
+    fn envelope(&self, seq: Option<Seq>) -> Envelope {
+        Envelope { reserved: 0, uin: self.config.uin, session: self.session, seq }
+    }
+
+    /// A datagram without a body.
+    fn bare(&self, body: &myicq_wire::Request<'_>, seq: Seq) -> Vec<u8> {
+        let mut datagram = vec![0; HEADER_LEN];
+        let encoded = encode_request(&self.envelope(Some(seq)), body, None, None, &mut datagram);
+        debug_assert_eq!(encoded, Ok(HEADER_LEN), "a header has this length");
+        datagram
+    }
+
+    fn acknowledge(&mut self, seq: Seq) {
+        self.outbox.push_back(self.bare(&myicq_wire::Request::Ack, seq));
+    }
+
+    /// Ends the session on the caller's wish. [`Account::poll_transmit`] has the LOGOUT, to be sent once.
+    pub fn log_out(&mut self) {
+        self.end(EndReason::LoggedOut);
+    }
+
+    /// Ends the session because the driver found that nothing listens at the server's address.
+    pub fn handle_unreachable(&mut self) {
+        self.end(EndReason::Unreachable);
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        if matches!(self.state, State::Ended(_)) {
+            return;
+        }
+        self.state = State::Ended(reason);
+        if matches!(reason, EndReason::LoggedOut | EndReason::Lost | EndReason::TimedOut) {
+            // A server that is still there, in spite of all, then stores messages at once. The link is at its end,
+            // so the number need not be taken.
+            self.outbox.push_back(self.bare(&myicq_wire::Request::Logout, self.link.next_seq()));
+        }
+        self.link.drain().for_each(drop);
+        (self.keep_alive_at, self.login_reply_by, self.proof) = (None, None, None);
+        let unanswered = std::mem::take(&mut self.pending).into_keys();
+        let unsent = std::mem::take(&mut self.waiting).into_iter().map(|(id, _)| id);
+        self.answers.extend(unanswered.chain(unsent).map(|id| (id, Err(RequestError::Ended(reason)))));
+        self.tell(Event::Ended { reason });
+    }
+
+    /// Does what is due: keep-alives, and the end of waiting.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.login_reply_by) {
+            self.end(EndReason::TimedOut);
+        }
+        if is_due(self.keep_alive_at) {
+            self.keep_alive(now);
+        }
+        let late: Vec<_> =
+            self.pending.iter().filter(|(_, pending)| is_due(pending.reply_by)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.pending.remove(&id);
+            self.answers.push_back((id, Err(RequestError::NoReply)));
+        }
+    }
+
+    /// Sends a keep-alive. The next one follows when this one is acknowledged; when it never is, the session is lost.
+    fn keep_alive(&mut self, now: Instant) {
+        let body = KeepAlive { random: self.random.dword() };
+        self.keep_alive_at = match self.send(now, &myicq_wire::Request::KeepAlive(body), KEEP_ALIVE) {
+            Ok(_) => None,
+            // The queue of the link is full, so it finds out by itself whether the server is there.
+            Err(_) => Some(now + self.config.timeouts.keep_alive),
+        };
+    }
+
+    /// The next datagram to be sent. To be called until there is none.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        loop {
+            if let Some(datagram) = self.outbox.pop_front() {
+                return Some(datagram);
+            }
+            let given_up = match self.link.poll(now, &self.config.timeouts.link)? {
+                Output::Transmit(datagram) => {
+                    let datagram = datagram.to_vec();
+                    // The server sends nothing before the acknowledgement of its LOGIN reply has proven our address.
+                    // That may be lost, and its loss shows nowhere, so it goes along until the server speaks again.
+                    let Some(seq) = self.proof else { return Some(datagram) };
+                    self.outbox.push_back(datagram);
+                    return Some(self.bare(&myicq_wire::Request::Ack, seq));
+                }
+                Output::GivenUp(token) => token,
+            };
+            self.on_given_up(given_up);
+        }
+    }
+
+    fn on_given_up(&mut self, token: Token) {
+        let id = RequestId(token.0);
+        if self.pending.remove(&id).is_some() {
+            self.answers.push_back((id, Err(RequestError::NotAcknowledged)));
+        }
+        if token == LOGIN {
+            self.end(EndReason::TimedOut);
+        } else if token == KEEP_ALIVE || self.is_exactly_once() {
+            // With ONCE, the server waits for this very number before it looks at any later one.
+            self.end(EndReason::Lost);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.push_back(Delivery { event, ticket: None });
+    }
+
+    /// The next thing that happened. A message counts as received from here on: it is [confirmed](Account::confirm).
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let delivery = self.poll_delivery()?;
+        delivery.ticket.into_iter().for_each(|ticket| self.confirm(ticket));
+        Some(delivery.event)
+    }
+
+    /// The next thing that happened, for an owner who hands it on: a message is not acknowledged before it is
+    /// [confirmed](Account::confirm). Until then the server keeps it, and resends it in this session and in the next one.
+    pub fn poll_delivery(&mut self) -> Option<Delivery> {
+        self.events.pop_front()
+    }
+
+    /// The message of this ticket has reached its reader: it is acknowledged, and not shown again. After the end of the session the
+    /// server cannot be told any more; the message comes again in the next one, where [`Account::seen`] stops it.
+    pub fn confirm(&mut self, ticket: Ticket) {
+        ticket.id.into_iter().for_each(|id| {
+            self.seen.insert(id);
+        });
+        if self.state == State::Online {
+            self.link.acknowledge(ticket.seq);
+            self.acknowledge(ticket.seq);
+        }
+    }
+
+    /// The next request that has its answer, or will never have one.
+    pub fn poll_answer(&mut self) -> Option<(RequestId, Result<Answer, RequestError>)> {
+        self.answers.pop_front()
+    }
+
+    /// When to call [`Account::handle_timeout`] and [`Account::poll_transmit`] again, if nothing comes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let replies = self.pending.values().filter_map(|pending| pending.reply_by);
+        let own = [self.link.poll_timeout(), self.keep_alive_at, self.login_reply_by];
+        own.into_iter().flatten().chain(replies).min()
+    }
+
+    /// Whether one more [request](Account::request) is taken.
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() + self.pending.len() < MAX_REQUESTS
+    }
+
+    /// Whether the session is open.
+    pub fn is_online(&self) -> bool {
+        self.state == State::Online
+    }
+
+    /// Why the session has ended, if it has.
+    pub fn ended(&self) -> Option<EndReason> {
+        match self.state {
+            State::Ended(reason) => Some(reason),
+            State::LoggingIn | State::Online => None,
+        }
+    }
+
+    /// Whether the server granted that messages come exactly once and in order.
+    pub fn is_exactly_once(&self) -> bool {
+        self.granted.contains(Capabilities::ONCE)
+    }
+
+    /// How many users are online, as the server last said.
+    pub fn online_users(&self) -> u32 {
+        self.online_users
+    }
+
+    /// The smoothed round trip to the server, once one was measured.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    /// The messages that were shown: for the next session of this user.
+    pub fn seen(&self) -> &SeenMessages {
+        &self.seen
+    }
+
+    /// What came in and was not used.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+}

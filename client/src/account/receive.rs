@@ -1,0 +1,263 @@
+//! What the server says.
+
+use myicq_wire::link::{Again, Receipt};
+use myicq_wire::{
+    Capabilities, Command, DecodeError, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM, Presence as WirePresence,
+    Reply, Seq, ServerHeader, ServerMessage, Str, Uin,
+};
+
+use super::request::{Answer, CHARSET, OwnProfile, RemoteContacts, RequestId, domain, reply_to, text};
+use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
+use crate::error::{EndReason, Refusal};
+use crate::event::{Event, Presence};
+use crate::message::Message;
+use crate::profile::Profile;
+
+impl Account {
+    /// Takes a datagram from the server's address. What does not belong to this session, or is no packet, is counted
+    /// and changes nothing.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        if matches!(self.state, State::Ended(_)) {
+            return;
+        }
+        self.stats.received += 1;
+        match self.open(datagram) {
+            Ok(Some((header, reply))) => self.handle_packet(now, &header, reply.as_ref(), datagram),
+            Ok(None) => self.stats.foreign += 1,
+            Err(_) => self.stats.malformed += 1,
+        }
+    }
+
+    /// The header and the body of a datagram of this session; no body where the command is unknown.
+    fn open<'a>(&self, datagram: &'a [u8]) -> Result<Option<(ServerHeader, Option<Reply<'a>>)>, DecodeError> {
+        let (header, body) = ServerHeader::decode(datagram)?;
+        if header.session != self.session || datagram.len() > MAX_DATAGRAM {
+            return Ok(None);
+        }
+        // A body that is not whole is not acknowledged: the server's next try may come through unharmed.
+        let reply = header.known_command().map(|command| Reply::decode(command, body)).transpose()?;
+        Ok(Some((header, reply)))
+    }
+
+    fn handle_packet(&mut self, now: Instant, header: &ServerHeader, reply: Option<&Reply<'_>>, datagram: &[u8]) {
+        if let Some(Reply::Login(LoginReply::Refused(error))) = reply {
+            // COMPAT: not acknowledged, as by the clients of 2003. In mid-session, another login took this one's place.
+            let refused = EndReason::LoginRefused((*error).into());
+            self.end(if self.state == State::LoggingIn { refused } else { EndReason::Replaced });
+            return;
+        }
+        match (header.ackseq, reply) {
+            (Some(ackseq), Some(Reply::Refused(refused))) => self.on_refused(now, ackseq, refused.reason.into()),
+            (Some(ackseq), _) => self.on_acknowledged(now, ackseq),
+            (None, _) => {}
+        }
+        if self.state == State::LoggingIn {
+            if let Some(Reply::Login(LoginReply::Success(success))) = reply {
+                self.on_logged_in(now, header, success, datagram);
+            }
+            // Anything else came too early, and comes again because it stays unacknowledged.
+            return;
+        }
+        if let Some(Reply::KeepAlive(reply)) = reply {
+            self.online_users = reply.online_users;
+            if !self.is_exactly_once() {
+                // COMPAT: with a number of its own, and never acknowledged.
+                return;
+            }
+        }
+        if let Some(seq) = header.seq {
+            self.on_numbered(now, seq, header, reply, datagram);
+        }
+    }
+
+    fn on_acknowledged(&mut self, now: Instant, ackseq: Seq) {
+        let Some(token) = self.link.on_ack(now, ackseq) else { return };
+        let wait = now + self.config.timeouts.reply;
+        if token == LOGIN {
+            self.login_reply_by = Some(wait);
+            return;
+        }
+        self.proof = None;
+        if token == KEEP_ALIVE {
+            self.keep_alive_at = Some(now + self.config.timeouts.keep_alive);
+            return;
+        }
+        let id = RequestId(token.0);
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        if reply_to(pending.command).is_some() {
+            pending.reply_by = Some(wait);
+        } else {
+            self.pending.remove(&id);
+            self.answers.push_back((id, Ok(Answer::Acknowledged)));
+        }
+    }
+
+    fn on_refused(&mut self, now: Instant, ackseq: Seq, refusal: Refusal) {
+        let Some(token) = self.link.on_ack(now, ackseq) else { return };
+        self.proof = None;
+        let id = RequestId(token.0);
+        if self.pending.remove(&id).is_some() {
+            self.answers.push_back((id, Err(refusal.into())));
+        }
+    }
+
+    fn on_logged_in(&mut self, now: Instant, header: &ServerHeader, success: &LoginSuccess, datagram: &[u8]) {
+        self.state = State::Online;
+        self.login_reply_by = None;
+        self.granted = Capabilities(header.reserved).intersection(Capabilities::ONCE);
+        self.online_users = success.online_users;
+        // COMPAT: a server may acknowledge the LOGIN apart from its reply, and that may be lost.
+        self.link.drain().for_each(drop);
+        if let Some(seq) = header.seq {
+            self.link.on_receive(now, seq, datagram);
+            self.link.acknowledge(seq);
+            self.acknowledge(seq);
+            self.proof = Some(seq);
+        }
+        if self.is_exactly_once() {
+            self.link.set_ordered();
+        }
+        let (ip, online_users) = (success.ip.into(), success.online_users);
+        self.tell(Event::LoggedIn { ip, online_users, exactly_once: self.is_exactly_once() });
+        // At once, because its acknowledgement shows that the server knows our address to be proven.
+        self.keep_alive(now);
+        for (id, request) in std::mem::take(&mut self.waiting) {
+            if let Err(misuse) = self.send_request(now, id, &request) {
+                self.answers.push_back((id, Err(misuse.into())));
+            }
+        }
+    }
+
+    /// A datagram that wants to be acknowledged.
+    fn on_numbered(
+        &mut self,
+        now: Instant,
+        seq: Seq,
+        header: &ServerHeader,
+        reply: Option<&Reply<'_>>,
+        datagram: &[u8],
+    ) {
+        if self.events.len() >= MAX_EVENTS || self.outbox.len() >= MAX_OUTBOX {
+            self.stats.refused += 1;
+            return;
+        }
+        match self.link.on_receive(now, seq, datagram) {
+            Receipt::New => {
+                self.proof = None;
+                self.on_released(seq, header, reply);
+            }
+            Receipt::Early => self.proof = None,
+            Receipt::Duplicate(again) => {
+                self.stats.duplicates += 1;
+                if again == Again::Acknowledge {
+                    self.acknowledge(seq);
+                }
+            }
+            Receipt::Stale | Receipt::TooFar | Receipt::Busy => self.stats.refused += 1,
+        }
+        while let Some((seq, datagram)) = self.link.release() {
+            // It was opened once when it came, so it opens again.
+            if let Ok(Some((header, reply))) = self.open(&datagram) {
+                self.on_released(seq, &header, reply.as_ref());
+            }
+        }
+    }
+
+    /// Handles a datagram that is new and whose turn has come, and acknowledges it, unless it is a message: that is
+    /// acknowledged when it is confirmed.
+    fn on_released(&mut self, seq: Seq, header: &ServerHeader, reply: Option<&Reply<'_>>) {
+        match reply {
+            Some(Reply::Message(message)) if self.is_to_be_shown(message) => return self.show(seq, message),
+            Some(reply) => self.handle_reply(header.ackseq, reply),
+            None => self.stats.unknown_commands += 1,
+        }
+        self.link.acknowledge(seq);
+        self.acknowledge(seq);
+    }
+
+    fn handle_reply(&mut self, ackseq: Option<Seq>, reply: &Reply<'_>) {
+        let (about, answer) = match reply {
+            Reply::GetContactList(uins) => (None, Answer::Contacts(uins.iter().collect())),
+            Reply::GetRemoteContactList(list) => {
+                let contacts = list.contacts.iter().map(|contact| (contact.uin, text(&contact.domain))).collect();
+                (None, Answer::RemoteContacts(RemoteContacts { domain: text(&list.domain), contacts }))
+            }
+            Reply::UpdateContact(contact) => {
+                let profile = Profile::decode(&contact.profile, CHARSET);
+                (Some(contact.uin), Answer::Profile(Box::new(profile)))
+            }
+            Reply::UpdateUser(user) => {
+                let profile = Profile::decode(&user.profile, CHARSET);
+                (None, Answer::OwnProfile(Box::new(OwnProfile { profile, authorization: user.auth })))
+            }
+            Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
+            news => return self.handle_news(news),
+        };
+        self.answer(ackseq, reply.command(), about, answer);
+    }
+
+    /// Gives a request its answer.
+    fn answer(&mut self, ackseq: Option<Seq>, reply: Command, about: Option<Uin>, answer: Answer) {
+        let asked = |command| reply_to(command) == Some(reply);
+        let named = self.pending.iter().find(|(_, pending)| Some(pending.seq) == ackseq && asked(pending.command));
+        // COMPAT: servers of 2002 forget ackseq at times. Then it is the oldest request that the reply can be for.
+        let fitting = || {
+            self.pending.iter().find(|(_, pending)| {
+                ackseq.is_none() && asked(pending.command) && (pending.about.is_none() || pending.about == about)
+            })
+        };
+        match named.or_else(fitting).map(|(id, _)| *id) {
+            Some(id) => {
+                self.pending.remove(&id);
+                self.answers.push_back((id, Ok(answer)));
+            }
+            None => self.stats.unasked += 1,
+        }
+    }
+
+    /// What the server says without being asked.
+    fn handle_news(&mut self, news: &Reply<'_>) {
+        match news {
+            Reply::Message(_) => self.stats.messages_seen_before += 1,
+            // It has been said to who asked, when it came.
+            Reply::Refused(_) => {}
+            Reply::UserOnline(user) => self.tell(Event::Online(presence(&user.presence, user.domain))),
+            Reply::MultiOnline(list) => {
+                list.iter().for_each(|user| self.tell(Event::Online(presence(&user, None))));
+            }
+            Reply::UserOffline(user) => self.tell(Event::Offline { uin: user.uin, domain: domain(user.domain) }),
+            Reply::StatusChanged(user) => {
+                let (uin, status) = (user.uin, user.status);
+                self.tell(Event::StatusChanged { uin, domain: domain(user.domain), status });
+            }
+            // Nothing in this version asks for the others, or could show them.
+            _ => self.stats.unasked += 1,
+        }
+    }
+
+    /// The message's own number, from servers that give one.
+    fn id_of(&self, message: &ServerMessage<'_>) -> Option<u64> {
+        message.id.filter(|_| self.is_exactly_once())
+    }
+
+    fn is_to_be_shown(&self, message: &ServerMessage<'_>) -> bool {
+        self.id_of(message).is_none_or(|id| !self.seen.contains(id))
+    }
+
+    fn show(&mut self, seq: Seq, message: &ServerMessage<'_>) {
+        let id = self.id_of(message);
+        let event = Event::Message {
+            from: message.from,
+            domain: domain(message.domain),
+            time: message.time,
+            id,
+            message: Message::decode(message.kind, &message.text, CHARSET),
+        };
+        self.events.push_back(Delivery { event, ticket: Some(Ticket { seq, id }) });
+    }
+}
+
+fn presence(user: &WirePresence, of: Option<Str<'_>>) -> Presence {
+    let WirePresence { uin, status, ip, port, real_ip } = *user;
+    Presence { uin, domain: domain(of), status, ip: ip.into(), port, real_ip: real_ip.into() }
+}

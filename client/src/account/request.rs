@@ -1,0 +1,209 @@
+//! What a session can be asked to do, checked before anything is sent.
+
+use std::borrow::Cow;
+
+use myicq_wire::charset::Charset;
+use myicq_wire::{
+    Address, Answer as WireAnswer, Authorization, ChangeStatus, Command, MessageKind, ModifyUser, Secret, SendMessage,
+    Status, Str, Uin,
+};
+
+use crate::error::Misuse;
+use crate::message::Message;
+use crate::password::Password;
+use crate::profile::{EncodedProfile, Profile};
+
+/// The text of a session whose server has not granted UTF-8. GB 18030 holds all of Unicode, and the clients of 2003 read
+/// the GBK in it.
+pub(super) const CHARSET: Charset = Charset::Gb18030;
+
+/// Names a request of one [`Account`](super::Account), and later its answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub(super) u64);
+
+/// Something to be asked of the server. Made by one of the functions below, which refuse what cannot be sent.
+#[derive(Clone, Debug)]
+pub struct Request(Body);
+
+#[derive(Clone, Debug)]
+enum Body {
+    Contacts,
+    RemoteContacts,
+    OwnProfile,
+    Profile(Uin),
+    Add(Uin),
+    Remove(Uin),
+    Status(Status),
+    Modify { profile: Box<EncodedProfile>, auth: Authorization, password: Option<Password> },
+    Send { to: Uin, kind: MessageKind, text: Vec<u8> },
+}
+
+/// What the server answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It is done, or promised.
+    Acknowledged,
+    /// To [`Request::contacts`].
+    Contacts(Vec<Uin>),
+    /// To [`Request::remote_contacts`].
+    RemoteContacts(RemoteContacts),
+    /// To [`Request::add`]: [`Authorization::ANYONE`] when the contact is on the list now, otherwise what stands in the way.
+    Added(Authorization),
+    /// To [`Request::profile`].
+    Profile(Box<Profile>),
+    /// To [`Request::own_profile`].
+    OwnProfile(Box<OwnProfile>),
+}
+
+/// The name of the server, and the contacts on others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RemoteContacts {
+    /// The server's own domain.
+    pub domain: String,
+    /// Contacts by number and domain.
+    pub contacts: Vec<(Uin, String)>,
+}
+
+/// One's own profile, and how one wants to be added.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct OwnProfile {
+    /// What others see.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub profile: Profile,
+    /// 0 anyone may, 1 ask first, 2 nobody.
+    pub authorization: Authorization,
+}
+
+impl Request {
+    /// The contacts on this server.
+    pub fn contacts() -> Self {
+        Self(Body::Contacts)
+    }
+
+    /// The contacts on other servers, and the name of this one.
+    pub fn remote_contacts() -> Self {
+        Self(Body::RemoteContacts)
+    }
+
+    /// One's own profile.
+    pub fn own_profile() -> Self {
+        Self(Body::OwnProfile)
+    }
+
+    /// Somebody's profile.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn profile(uin: Uin) -> Result<Self, Misuse> {
+        somebody(uin).map(Body::Profile).map(Self)
+    }
+
+    /// Puts somebody on the contact list.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn add(uin: Uin) -> Result<Self, Misuse> {
+        somebody(uin).map(Body::Add).map(Self)
+    }
+
+    /// Takes somebody off the contact list.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn remove(uin: Uin) -> Result<Self, Misuse> {
+        somebody(uin).map(Body::Remove).map(Self)
+    }
+
+    /// Changes what contacts see.
+    ///
+    /// # Errors
+    /// [`Misuse::Status`].
+    pub fn status(status: Status) -> Result<Self, Misuse> {
+        check_status(status).map(Body::Status).map(Self)
+    }
+
+    /// Replaces the whole profile, and the password for logins from now on if there is one. The session keeps the key
+    /// that it has.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldTooLong`], [`Misuse::Nul`].
+    pub fn modify(profile: &Profile, auth: Authorization, password: Option<Password>) -> Result<Self, Misuse> {
+        let profile = Box::new(profile.encode(CHARSET)?);
+        Ok(Self(Body::Modify { profile, auth, password }))
+    }
+
+    /// Says something to somebody.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`], [`Misuse::MessageTooLong`], [`Misuse::FieldTooLong`], [`Misuse::Nul`], [`Misuse::Kind`].
+    pub fn send(to: Uin, message: &Message) -> Result<Self, Misuse> {
+        let to = somebody(to)?;
+        let (kind, text) = message.encode(CHARSET)?;
+        Ok(Self(Body::Send { to, kind, text }))
+    }
+
+    /// The body as the wire has it.
+    pub(super) fn to_wire(&self) -> myicq_wire::Request<'_> {
+        use myicq_wire::Request as Wire;
+        let address = |uin| Address { uin, domain: None };
+        match &self.0 {
+            Body::Contacts => Wire::GetContactList,
+            Body::RemoteContacts => Wire::GetRemoteContactList,
+            Body::OwnProfile => Wire::UpdateUser,
+            Body::Profile(uin) => Wire::UpdateContact(address(*uin)),
+            Body::Add(uin) => Wire::AddFriend(address(*uin)),
+            Body::Remove(uin) => Wire::DelFriend(address(*uin)),
+            Body::Status(status) => Wire::ChangeStatus(ChangeStatus { status: *status }),
+            Body::Modify { profile, auth, password } => Wire::ModifyUser(ModifyUser {
+                profile: profile.to_wire(),
+                auth: *auth,
+                password: password.as_ref().map(|password| Secret(password.as_bytes())),
+            }),
+            Body::Send { to, kind, text } => {
+                Wire::SendMessage(SendMessage { kind: *kind, to: *to, text: Str(text), domain: None })
+            }
+        }
+    }
+
+    /// Whom the reply will name, for servers that forget to say which request they answer.
+    pub(super) fn about(&self) -> Option<Uin> {
+        match self.0 {
+            Body::Profile(uin) | Body::Add(uin) => Some(uin),
+            _ => None,
+        }
+    }
+}
+
+/// The command of the reply that a request waits for; `None` if an acknowledgement is all.
+pub(super) fn reply_to(command: Command) -> Option<Command> {
+    match command.request()?.answer {
+        WireAnswer::Reply(reply) => Some(reply),
+        WireAnswer::Ack | WireAnswer::Nothing => None,
+    }
+}
+
+/// One status that a session can have.
+pub(super) fn check_status(status: Status) -> Result<Status, Misuse> {
+    match status {
+        Status::ONLINE | Status::AWAY | Status::INVISIBLE => Ok(status),
+        _ => Err(Misuse::Status),
+    }
+}
+
+pub(super) fn somebody(uin: Uin) -> Result<Uin, Misuse> {
+    if uin == Uin::NONE { Err(Misuse::NoUin) } else { Ok(uin) }
+}
+
+/// A text as it came, readable.
+pub(super) fn text(bytes: &[u8]) -> String {
+    CHARSET.decode(bytes).into_owned()
+}
+
+/// A domain as it came: the empty one is the server's own.
+pub(super) fn domain(domain: Option<Str<'_>>) -> Option<String> {
+    domain.filter(|domain| !domain.is_empty()).map(|domain| CHARSET.decode(domain.0)).map(Cow::into_owned)
+}

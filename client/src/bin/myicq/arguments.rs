@@ -1,0 +1,105 @@
+//! What can be said on the command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::{contacts, decode, listen, profile, register, send, status};
+
+/// A client for MyICQ (LinQ) on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "myicq",
+    version,
+    arg_required_else_help = true,
+    after_long_help = "\
+Exit codes:
+  0  done
+  1  something else went wrong, with the terminal, a file, or bytes to decode
+  2  the arguments are wrong, or ask for what cannot be sent
+  3  no server there, or no answer in time
+  4  the server refused the login or the registration
+  5  the server did not acknowledge the message or the change
+  6  the session ended before: lost, or replaced by another login of the same user
+  7  the contact was not added: it wants to be asked first, or nobody may
+
+Environment:
+  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE  stand in for the options of the same name
+  MYICQ_LOG  what to log on stderr, for example \"debug\"
+
+A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
+standard input (--password-stdin), from a file, or is asked for at the terminal.
+
+A user has one session at a time: while \"myicq listen\" runs, another command of the same user ends it. Commands other than
+listen leave waiting messages with the server.
+
+Examples:
+  echo hunter2 | myicq register --server 127.0.0.1:8000 --password-stdin
+  echo hunter2 | myicq send --uin 10001 --password-stdin --to 10002 'hello'
+  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --json"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Register a new user and print his number.
+    Register(register::Arguments),
+    /// Send a message; done once the server has acknowledged it.
+    Send(send::Arguments),
+    /// Print what happens, one event a line.
+    Listen(listen::Arguments),
+    /// Print the numbers on the contact list.
+    Contacts(contacts::ListArguments),
+    /// Put somebody on the contact list.
+    Add(contacts::AddArguments),
+    /// Take somebody off the contact list.
+    Remove(contacts::ChangeArguments),
+    /// Show a status to the contacts.
+    Status(status::Arguments),
+    /// Print a profile, or change one's own.
+    Profile(profile::Arguments),
+    /// Take a datagram apart.
+    Decode(decode::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_of_the_command_line_is_kept() {
+        for line in [
+            "myicq register --server 127.0.0.1:8000 --password-stdin",
+            "myicq send --server 127.0.0.1:8000 --uin 10001 --password-stdin --to 10002 hello",
+            "myicq listen --server a:1 --uin 10001 --password-stdin --json --count 2 --for 1500ms",
+            "myicq contacts --server a:1 --uin 10001 --password-stdin",
+            "myicq add --server a:1 --uin 10001 --password-stdin 10002",
+            "myicq remove --server a:1 --uin 10001 --password-stdin 10002",
+            "myicq status --server a:1 --uin 10001 --password-stdin away --for 1m",
+            "myicq profile --server a:1 --uin 10001 --password-stdin",
+            "myicq profile --server a:1 --uin 10001 --password-stdin 10002",
+            "myicq profile --server a:1 --uin 10001 --password-stdin set --nick me --auth required",
+            "myicq decode --password hunter2 --from client 0001 0000",
+            "myicq decode --json --peer message -",
+        ] {
+            Arguments::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument_of_what_talks_to_a_server() {
+        for line in
+            ["myicq register --password p", "myicq send --uin 1 --password p --to 2 hello", "myicq listen --for 1x"]
+        {
+            assert_eq!(Arguments::try_parse_from(line.split(' ')).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

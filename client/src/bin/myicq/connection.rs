@@ -1,0 +1,162 @@
+//! Which server, who, and with which password.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use myicq_client::{Builder, Client, Events, MAX_PASSWORD_LEN, Password, Status, Uin};
+
+use crate::failure::Failure;
+
+/// The port of a server, where none is named.
+const DEFAULT_PORT: u16 = 8_000;
+
+/// More of a password than any may have, so that one that is too long is told from one that fits.
+const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Host and UDP port of the server
+    #[arg(long, env = "MYICQ_SERVER", default_value = "127.0.0.1:8000", value_name = "ADDR")]
+    server: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PasswordSource {
+    /// Read the password from the first line of the standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Read the password from the first line of this file
+    #[arg(long, env = "MYICQ_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    server: Server,
+    /// The user's number
+    #[arg(long, env = "MYICQ_UIN", value_name = "N")]
+    uin: Uin,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+impl Server {
+    pub(crate) fn builder(&self) -> Builder {
+        Client::builder(with_port(&self.server))
+    }
+}
+
+impl Login {
+    /// Opens a session in which messages can be received.
+    pub(crate) async fn connect(&self, status: Status) -> Result<(Client, Events), Failure> {
+        let password = self.password.read("Password: ")?;
+        Ok(self.server.builder().credentials(self.uin, password).status(status).connect().await?)
+    }
+
+    /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
+    pub(crate) async fn connect_quietly(&self) -> Result<Client, Failure> {
+        let (client, _) = self.connect(Status::INVISIBLE).await?;
+        Ok(client)
+    }
+}
+
+impl PasswordSource {
+    /// The password, asked for with `prompt` if nothing says where it is and there is somebody to ask.
+    pub(crate) fn read(&self, prompt: &str) -> Result<Password, Failure> {
+        let line = if self.password_stdin {
+            first_line(std::io::stdin().lock())?
+        } else if let Some(path) = &self.password_file {
+            return password_from(path);
+        } else if std::io::stdin().is_terminal() {
+            rpassword::prompt_password(prompt)?.into_bytes()
+        } else {
+            return Err(Failure::usage("no password: use --password-stdin, or set MYICQ_PASSWORD_FILE"));
+        };
+        Ok(Password::new(zeroize::Zeroizing::new(line))?)
+    }
+}
+
+/// The password in the first line of a file.
+#[expect(clippy::disallowed_methods, reason = "the command line is a driver")]
+pub(crate) fn password_from(path: &Path) -> Result<Password, Failure> {
+    let open = std::fs::File::open(path).and_then(|file| first_line(std::io::BufReader::new(file)));
+    let line = open.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    Ok(Password::new(zeroize::Zeroizing::new(line))?)
+}
+
+fn first_line(input: impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(MAX_LINE).read_until(b'\n', &mut line)?;
+    for end in [b'\n', b'\r'] {
+        if line.last() == Some(&end) {
+            line.pop();
+        }
+    }
+    Ok(line)
+}
+
+/// A host without a port gets that of MyICQ, and an IPv6 address without brackets gets those as well.
+fn with_port(server: &str) -> String {
+    let (host, rest) = server.rsplit_once(']').unwrap_or(("", server));
+    match (host.is_empty(), rest.matches(':').count()) {
+        (_, 0) => format!("{server}:{DEFAULT_PORT}"),
+        (true, 2..) => format!("[{server}]:{DEFAULT_PORT}"),
+        _ => server.to_owned(),
+    }
+}
+
+/// "90", "90s", "1500ms", "2m", "1h".
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+    let wrong = || format!("\"{text}\" is no duration: write 500ms, 90s, 2m or 1h");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_added_where_none_is() {
+        for (server, full) in [
+            ("localhost", "localhost:8000"),
+            ("localhost:9", "localhost:9"),
+            ("127.0.0.1", "127.0.0.1:8000"),
+            ("::1", "[::1]:8000"),
+            ("[::1]", "[::1]:8000"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(with_port(server), full);
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit_or_are_seconds() {
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "s", "1d", "-1", "99999999999999999999", "18446744073709551615h", "1,5s", "１s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_without_its_end() {
+        assert_eq!(first_line(&b"secret\r\nmore\n"[..]).unwrap(), b"secret");
+        assert_eq!(first_line(&b" with space "[..]).unwrap(), b" with space ");
+        let long = vec![b'a'; 10_000];
+        assert!(Password::new(first_line(&*long).unwrap()).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! `myicq decode`
+
+use std::io::BufRead;
+
+use clap::{Args, ValueEnum};
+use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::peer::{PeerFile, PeerMessage, frames};
+use myicq_wire::{ClientHeader, Command, DecodeError, MAX_DATAGRAM, Reply, Sealing, ServerHeader, open_request};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, code};
+use crate::output::{self, Plain};
+
+/// Stands in for the form of a cipher that nothing is known of.
+const UNKNOWN_CIPHER: &str = "unknown: give --password";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  myicq decode 000100000000000000002b4f79d4000239d00000000868756e7465723200
+  myicq decode --password hunter2 --from client --json - <datagrams.txt")]
+pub(crate) struct Arguments {
+    /// The password of the session, to decipher what the client sends. It is visible to other users of this machine
+    #[arg(long)]
+    password: Option<String>,
+    /// Who sent it
+    #[arg(long, value_enum, default_value = "auto", conflicts_with = "peer")]
+    from: From,
+    /// A frame of a direct TCP session of this kind
+    #[arg(long, value_enum)]
+    peer: Option<Peer>,
+    /// Print one JSON object in one line for each
+    #[arg(long)]
+    json: bool,
+    /// The bytes in hexadecimal, in one or more pieces; "-" reads one datagram a line from the standard input
+    #[arg(required = true)]
+    hex: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum From {
+    Client,
+    Server,
+    /// Find out; where both fit, the client
+    Auto,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Peer {
+    Message,
+    File,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let key = arguments.password.as_ref().map(|password| Key::new(password.as_bytes()));
+    if arguments.hex != ["-"] {
+        return decode_line(arguments, key.as_ref(), &arguments.hex.concat());
+    }
+    // One that does not decode must not hide the others.
+    let mut first_failure = Ok(());
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        if !line.trim().is_empty() {
+            let outcome = decode_line(arguments, key.as_ref(), &line);
+            first_failure = first_failure.and(outcome);
+        }
+    }
+    first_failure
+}
+
+fn decode_line(arguments: &Arguments, key: Option<&Key>, text: &str) -> Result<(), Failure> {
+    let digits: String = text.chars().filter(|character| !character.is_whitespace() && *character != ':').collect();
+    let bytes =
+        hex::decode(digits).map_err(|error| Failure::usage(format!("these are not hexadecimal bytes: {error}")))?;
+    let decoded = match (arguments.peer, arguments.from) {
+        (Some(kind), _) => peer(kind, &bytes),
+        (None, From::Client) => client(&bytes, key),
+        (None, From::Server) => server(&bytes),
+        (None, From::Auto) => either(&bytes, key),
+    };
+    let decoded = decoded.map_err(|error| Failure::new(code::FAILURE, error.to_string()))?;
+    if arguments.json {
+        return Ok(output::line(serde_json::to_string(&decoded)?)?);
+    }
+    Ok(print("", &decoded)?)
+}
+
+/// A client's datagram. What cannot be deciphered is shown as it is.
+fn client(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+    let (header, body) = ClientHeader::decode(bytes)?;
+    let is_enciphered =
+        header.known_command().and_then(Command::request).is_some_and(|request| request.enciphered && !body.is_empty());
+    let shown = |cipher: &str, body: Value| {
+        json!({
+            "from": "client",
+            "command": header.known_command().map(Command::name),
+            "header": header,
+            "cipher": cipher,
+            "body": body,
+        })
+    };
+    if !is_enciphered {
+        let request = open_request(&header, body, None, &mut [])?;
+        return Ok(shown("none", to_value(&request)));
+    }
+    let Some(key) = key else { return Ok(shown(UNKNOWN_CIPHER, json!(hex::encode(body)))) };
+    let decipher = |(form, name)| {
+        let mut scratch = [0; MAX_DATAGRAM];
+        let request = open_request(&header, body, Some(Sealing { key, form }), &mut scratch)?;
+        Ok(shown(name, to_value(&request)))
+    };
+    // The form of the original is the one in use, so what is wrong with it says most.
+    let original = decipher((CipherForm::Original, "original"));
+    let others = [(CipherForm::Textbook, "textbook"), (CipherForm::Cbc, "cbc")];
+    original.or_else(|error| others.into_iter().find_map(|form| decipher(form).ok()).ok_or(error))
+}
+
+fn server(bytes: &[u8]) -> Result<Value, DecodeError> {
+    let (header, body) = ServerHeader::decode(bytes)?;
+    let command = header.known_command();
+    let body = match command {
+        Some(command) => to_value(&Reply::decode(command, body)?),
+        None => json!(hex::encode(body)),
+    };
+    Ok(json!({"from": "server", "command": command.map(Command::name), "header": header, "body": body}))
+}
+
+/// Whichever of the two it decodes as, and first the client's.
+fn either(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+    let (header, _) = ServerHeader::decode(bytes)?;
+    let is_request = ClientHeader::decode(bytes)?.0.known_command().is_some();
+    // Clients number everything they send; a pure acknowledgement of the server has no number.
+    if !is_request || header.seq.is_none() {
+        return server(bytes);
+    }
+    let as_request = client(bytes, key);
+    // A body that could not be deciphered may as well be a reply in the clear.
+    let is_understood = as_request.as_ref().is_ok_and(|decoded| decoded.get("cipher") != Some(&json!(UNKNOWN_CIPHER)));
+    if is_understood || header.known_command().is_none() { as_request } else { server(bytes).or(as_request) }
+}
+
+/// A frame of a direct session, with or without its length in front.
+fn peer(kind: Peer, bytes: &[u8]) -> Result<Value, DecodeError> {
+    let (mut framer, mut input) = (frames(), bytes);
+    let frame = match framer.next_frame(&mut input) {
+        Ok(Some(frame)) if input.is_empty() => frame,
+        _ => bytes,
+    };
+    let (header, packet) = match kind {
+        Peer::Message => PeerMessage::decode(frame).map(|(header, packet)| (header, to_value(&packet)))?,
+        Peer::File => PeerFile::decode(frame).map(|(header, packet)| (header, to_value(&packet)))?,
+    };
+    Ok(json!({"from": "peer", "header": header, "body": packet}))
+}
+
+/// The fields of a packet. Its types hold numbers, texts and lists alone, which JSON has, too.
+fn to_value(packet: &impl serde::Serialize) -> Value {
+    serde_json::to_value(packet).unwrap_or_default()
+}
+
+/// One field a line, with the way to it in front: "body.login.status: 0".
+fn print(path: &str, value: &Value) -> std::io::Result<()> {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| print(&below(name), value)),
+        Value::Array(items) if items.is_empty() => output::line(format_args!("{path}: (none)")),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| print(&below(&index.to_string()), item))
+        }
+        Value::Null => output::line(format_args!("{path}: (none)")),
+        Value::String(text) => output::line(format_args!("{path}: {}", Plain(text))),
+        number => output::line(format_args!("{path}: {number}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use myicq_wire::Request;
+
+    use super::*;
+
+    const PASSWORD: &[u8] = b"hunter2";
+    const KEEP_ALIVE_REPLY: &str = "0001000000000000271101020304000639d2000b00000007";
+
+    fn sent(form: CipherForm) -> Vec<u8> {
+        use myicq_wire::{ChangeStatus, Envelope, Seq, SessionId, Status, Uin, encode_request};
+        let key = Key::new(PASSWORD);
+        let envelope = Envelope { reserved: 0, uin: Uin(10_001), session: SessionId(7), seq: Seq::new(9) };
+        let request = Request::ChangeStatus(ChangeStatus { status: Status::AWAY });
+        let mut buffer = [0; 64];
+        let len = encode_request(&envelope, &request, Some(3), Some(Sealing { key: &key, form }), &mut buffer).unwrap();
+        buffer[..len].to_vec()
+    }
+
+    #[test]
+    fn each_form_of_the_cipher_is_recognised() {
+        let key = Key::new(PASSWORD);
+        for (form, name) in
+            [(CipherForm::Original, "original"), (CipherForm::Textbook, "textbook"), (CipherForm::Cbc, "cbc")]
+        {
+            let decoded = either(&sent(form), Some(&key)).unwrap();
+            assert_eq!(decoded["cipher"], name);
+            assert_eq!(decoded["command"], "UDP_CHANGE_STATUS");
+            assert_eq!(decoded["body"]["change_status"]["status"], 2);
+        }
+        assert_eq!(either(&sent(CipherForm::Original), None).unwrap()["cipher"], UNKNOWN_CIPHER);
+        assert!(client(&sent(CipherForm::Original), Some(&Key::new(b"wrong"))).is_err());
+    }
+
+    #[test]
+    fn the_server_is_told_from_the_client() {
+        let reply = hex::decode(KEEP_ALIVE_REPLY).unwrap();
+        let decoded = either(&reply, None).unwrap();
+        assert_eq!((&decoded["from"], &decoded["body"]["keep_alive"]["online_users"]), (&json!("server"), &json!(7)));
+        let acknowledgement = hex::decode("0001000000000000271101020304000100000009").unwrap();
+        assert_eq!(either(&acknowledgement, None).unwrap()["from"], "server");
+    }
+
+    #[test]
+    fn frames_are_taken_with_and_without_their_length() {
+        use myicq_wire::{Face, Uin};
+        let mut buffer = [0; 64];
+        let len = PeerMessage::MessageAck { id: 5 }.encode(Uin(10_001), Face(1), &mut buffer).unwrap();
+        for frame in [&buffer[..len], &buffer[2..len]] {
+            assert_eq!(peer(Peer::Message, frame).unwrap()["body"]["message_ack"]["id"], 5);
+        }
+        assert!(peer(Peer::File, &buffer[..4]).is_err());
+    }
+
+    #[test]
+    fn junk_fails_with_a_reason() {
+        for junk in ["", "00", "0002", "ffffffffffffffffffffffffffffffffffffffffffff"] {
+            assert!(either(&hex::decode(junk).unwrap(), None).is_err(), "{junk}");
+        }
+    }
+}

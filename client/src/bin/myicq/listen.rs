@@ -1,0 +1,168 @@
+//! `myicq listen`
+
+use std::future;
+use std::io;
+use std::time::Duration;
+
+use clap::Args;
+use myicq_client::{EndReason, Event, Message, status_name};
+
+use crate::connection::{Login, duration};
+use crate::failure::Failure;
+use crate::output::{self, Plain, Utc};
+use crate::status::Shown;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    login: Login,
+    /// Print each event as a JSON object in one line
+    #[arg(long)]
+    json: bool,
+    /// End after this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// End after this long (500ms, 90s, 2m, 1h)
+    #[arg(long = "for", value_parser = duration, value_name = "DURATION")]
+    duration: Option<Duration>,
+    /// What the contacts are to see
+    #[arg(long, value_enum, default_value = "online")]
+    status: Shown,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let (client, mut events) = arguments.login.connect(arguments.status.into()).await?;
+    let mut left = arguments.count;
+    let stopped = until_stopped(arguments.duration);
+    tokio::pin!(stopped);
+    let outcome = loop {
+        tokio::select! {
+            // First what is there already, so that a message is never overtaken by the end.
+            biased;
+            event = events.next() => {
+                let Some(event) = event else { break Ok(()) };
+                if let Err(error) = show(&event, arguments.json) {
+                    break Err(error);
+                }
+                match event {
+                    Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
+                    Event::Ended { reason } => break Err(reason.into()),
+                    Event::Message { .. } => left = left.map(|left| left - 1),
+                    _ => {}
+                }
+                if left == Some(0) {
+                    break Ok(());
+                }
+            }
+            outcome = &mut stopped => break outcome.map_err(Failure::from),
+        }
+    };
+    client.logout().await;
+    outcome
+}
+
+/// Returns when somebody wants the program to end, or `duration` is over.
+#[expect(clippy::disallowed_methods, reason = "the command line is a driver")]
+pub(crate) async fn until_stopped(duration: Option<Duration>) -> io::Result<()> {
+    let time = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = time => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        terminated = terminated() => terminated,
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::terminate())?.recv().await;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn terminated() -> io::Result<()> {
+    future::pending().await
+}
+
+fn show(event: &Event, json: bool) -> Result<(), Failure> {
+    if json {
+        output::line(serde_json::to_string(event)?)?
+    } else {
+        output::line(human(event))?
+    }
+    Ok(())
+}
+
+/// An event as one line for people.
+fn human(event: &Event) -> String {
+    let whom = |uin: &_, domain: &Option<String>| match domain {
+        Some(domain) => format!("{uin}@{}", Plain(domain)),
+        None => format!("{uin}"),
+    };
+    match event {
+        Event::LoggedIn { ip, online_users, .. } => format!("* logged in from {ip}, {online_users} online"),
+        Event::Message { from, domain, time, message, .. } => {
+            format!("{} {} {}", Utc(*time), whom(from, domain), said(message))
+        }
+        Event::Online(user) => {
+            format!("* {} is {}", whom(&user.uin, &user.domain), status_name(user.status).unwrap_or("online"))
+        }
+        Event::Offline { uin, domain } => format!("* {} is offline", whom(uin, domain)),
+        Event::StatusChanged { uin, domain, status } => {
+            format!("* {} is {}", whom(uin, domain), status_name(*status).unwrap_or("online"))
+        }
+        Event::Ended { reason } => format!("* {reason}"),
+        event => format!("* {event:?}"),
+    }
+}
+
+fn said(message: &Message) -> String {
+    match message {
+        Message::Text { text } => format!("says: {}", Plain(text)),
+        Message::AutoReply { text } => format!("is away and says: {}", Plain(text)),
+        Message::AuthAccepted => "lets you add him".to_owned(),
+        Message::AuthRequest { nick, reason, .. } => format!("({}) wants to add you: {}", Plain(nick), Plain(reason)),
+        Message::AuthRejected { reason } => format!("does not let you add him: {}", Plain(reason)),
+        Message::Added => "has added you".to_owned(),
+        Message::TcpRequest { session, reason, .. } => {
+            format!("wants a direct session ({}): {}", Plain(session), Plain(reason))
+        }
+        Message::TcpAccepted { session, .. } => format!("accepts a direct session ({})", Plain(session)),
+        Message::TcpRejected { session } => format!("refuses a direct session ({})", Plain(session)),
+        Message::Unknown { number, text } => format!("sends something of kind {number}: {}", Plain(text)),
+        message => format!("sends {message:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use myicq_client::Uin;
+
+    use super::*;
+
+    fn message(message: Message) -> Event {
+        Event::Message { from: Uin(10_002), domain: None, time: 1_049_932_800, id: Some(7), message }
+    }
+
+    #[test]
+    fn an_event_is_one_line_for_people() {
+        let line = human(&message(Message::text("first\nsecond")));
+        assert_eq!(line, "2003-04-10 00:00:00Z 10002 says: first\\nsecond");
+        let offline = Event::Offline { uin: Uin(10_003), domain: Some("other.example".to_owned()) };
+        assert_eq!(human(&offline), "* 10003@other.example is offline");
+    }
+
+    #[test]
+    fn an_event_is_one_json_object_for_programs() {
+        let json = serde_json::to_string(&message(Message::text("first\nsecond"))).unwrap();
+        let fields = r#""from":10002,"time":1049932800,"id":7,"kind":"text","text":"first\nsecond""#;
+        assert_eq!(json, format!(r#"{{"event":"message",{fields}}}"#));
+        let ended = Event::Ended { reason: EndReason::Replaced };
+        assert_eq!(serde_json::to_string(&ended).unwrap(), r#"{"event":"ended","reason":"replaced"}"#);
+    }
+}

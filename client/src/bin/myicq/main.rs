@@ -1,0 +1,57 @@
+//! `myicq`: a client for the command line.
+
+mod arguments;
+mod connection;
+mod contacts;
+mod decode;
+mod failure;
+mod listen;
+mod output;
+mod profile;
+mod register;
+mod send;
+mod status;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log();
+    let Err(failure) = run(arguments.command) else { return ExitCode::SUCCESS };
+    // With stderr gone, the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "myicq: {:#}", failure.error);
+    ExitCode::from(failure.code)
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    if let Command::Decode(arguments) = command {
+        return decode::run(&arguments);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Register(arguments) => register::run(arguments).await,
+            Command::Send(arguments) => send::run(arguments).await,
+            Command::Listen(arguments) => listen::run(arguments).await,
+            Command::Contacts(arguments) => contacts::list(arguments).await,
+            Command::Add(arguments) => contacts::add(arguments).await,
+            Command::Remove(arguments) => contacts::remove(arguments).await,
+            Command::Status(arguments) => status::run(arguments).await,
+            Command::Profile(arguments) => profile::run(arguments).await,
+            Command::Decode(arguments) => decode::run(&arguments),
+        }
+    })
+}
+
+/// What the driver does goes to stderr, if MYICQ_LOG asks for it.
+fn start_log() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("MYICQ_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}

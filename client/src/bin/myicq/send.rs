@@ -1,0 +1,28 @@
+//! `myicq send`
+
+use clap::Args;
+use myicq_client::Uin;
+
+use crate::connection::Login;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    login: Login,
+    /// To whom
+    #[arg(long, value_name = "N")]
+    to: Uin,
+    /// What to say: at most 450 bytes in GB 18030
+    text: String,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let client = arguments.login.connect_quietly().await?;
+    let sent = match client.send(arguments.to, arguments.text).await {
+        Ok(receipt) => receipt.acknowledged().await,
+        Err(error) => Err(error),
+    };
+    client.logout().await;
+    Ok(sent?)
+}

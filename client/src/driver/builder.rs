@@ -1,0 +1,214 @@
+//! How a session begins.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+
+use myicq_wire::{MAX_DATAGRAM, Status, Uin};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::session::Session;
+use super::system::{Clock, addresses_of, entropy, socket_to, spawn};
+use super::{Client, Events};
+use crate::account::{Account, Config, Registration, Timeouts};
+use crate::error::{EndReason, Misuse};
+use crate::password::Password;
+use crate::seen::SeenMessages;
+
+/// How many requests may wait to be taken by the session; who asks then waits.
+const MAX_ASKS: usize = 64;
+
+/// How many events may lie between the session and its reader, beyond those that the session itself keeps.
+const MAX_DELIVERIES: usize = 64;
+
+/// Why there is no session, or no new user.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server's name leads to no address.
+    #[error("cannot find the address of {server}: {error}")]
+    Address {
+        /// The name that was looked for.
+        server: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system gives no socket.
+    #[error("cannot open a socket: {0}")]
+    Socket(#[from] io::Error),
+    /// The server refused, or did not answer.
+    #[error(transparent)]
+    Ended(#[from] EndReason),
+    /// The caller is wrong.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+/// Collects what a session begins with: see [`Client::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    server: String,
+    credentials: Option<(Uin, Password)>,
+    status: Status,
+    timeouts: Timeouts,
+    seen: SeenMessages,
+}
+
+impl Builder {
+    pub(super) fn new(server: String) -> Self {
+        Self {
+            server,
+            credentials: None,
+            status: Status::ONLINE,
+            timeouts: Timeouts::default(),
+            seen: SeenMessages::default(),
+        }
+    }
+
+    /// Who logs in.
+    #[must_use]
+    pub fn credentials(mut self, uin: Uin, password: Password) -> Self {
+        self.credentials = Some((uin, password));
+        self
+    }
+
+    /// What contacts see at first: online (the default), away or invisible.
+    #[must_use]
+    pub fn status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// How long to wait for what.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// The messages that earlier sessions of this user have shown: see [`Client::seen`].
+    #[must_use]
+    pub fn seen(mut self, seen: SeenMessages) -> Self {
+        self.seen = seen;
+        self
+    }
+
+    /// Logs in. On success the first event is [`Event::LoggedIn`](crate::Event::LoggedIn). Needs a tokio runtime with I/O and time.
+    ///
+    /// Cancel-safe: dropped before it returns, the login is given up, with a LOGOUT for a session that is open already.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; [`Misuse::NoUin`] without credentials.
+    pub async fn connect(self) -> Result<(Client, Events), ConnectError> {
+        let (uin, password) = self.credentials.clone().ok_or(Misuse::NoUin)?;
+        let mut config = Config::new(uin, password);
+        // No direct sessions yet: without an address of our own, nobody tries to open one.
+        (config.status, config.timeouts) = (self.status, self.timeouts);
+        let mut failure = None;
+        for server in self.addresses().await? {
+            match open(server, config.clone(), self.seen.clone()).await {
+                // "localhost" may be an IPv6 address first, while the server listens on IPv4 alone.
+                Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
+                outcome => return outcome,
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.no_address()))
+    }
+
+    /// Registers a new user and returns his number. Repeats itself until the server answers or the timeouts are over.
+    ///
+    /// Cancel-safe: dropped before it returns, there may be a new user whose number nobody knows.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn register(self, password: &Password) -> Result<Uin, ConnectError> {
+        let mut failure = None;
+        for server in self.addresses().await? {
+            match register_at(server, password, self.timeouts).await {
+                Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
+                outcome => return outcome,
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.no_address()))
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+        let found = addresses_of(&self.server).await;
+        found.map_err(|error| ConnectError::Address { server: self.server.clone(), error })
+    }
+
+    fn no_address(&self) -> ConnectError {
+        let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        ConnectError::Address { server: self.server.clone(), error }
+    }
+}
+
+async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<(Client, Events), ConnectError> {
+    let (uin, clock) = (config.uin, Clock::start());
+    let account = Account::new(clock.now(), config, entropy(), seen)?;
+    let socket = socket_to(server).await?;
+    let (asks, from_clients) = mpsc::channel(MAX_ASKS);
+    let (to_reader, deliveries) = mpsc::channel(MAX_DELIVERIES);
+    let (taken, from_reader) = mpsc::unbounded_channel();
+    let (ended, has_ended) = watch::channel(None);
+    let (logged_in, is_logged_in) = oneshot::channel();
+    let session = Session {
+        socket,
+        clock,
+        account,
+        asks: from_clients,
+        deliveries: Some(to_reader),
+        taken: from_reader,
+        ended,
+        logged_in: Some(logged_in),
+        waiters: HashMap::new(),
+        has_clients: true,
+        has_reader: true,
+    };
+    #[cfg(feature = "tracing")]
+    let task = tracing::Instrument::instrument(session.run(), tracing::info_span!("session", %uin, %server));
+    #[cfg(not(feature = "tracing"))]
+    let task = session.run();
+    spawn(task);
+    let client = Client { uin, asks, ended: has_ended };
+    let events = Events { deliveries, taken };
+    match is_logged_in.await {
+        Ok(()) => Ok((client, events)),
+        Err(_) => Err(client.reason().into()),
+    }
+}
+
+async fn register_at(server: SocketAddr, password: &Password, timeouts: Timeouts) -> Result<Uin, ConnectError> {
+    let clock = Clock::start();
+    let mut registration = Registration::new(clock.now(), password, entropy(), timeouts)?;
+    let socket = socket_to(server).await?;
+    let mut buffer = [0; MAX_DATAGRAM];
+    loop {
+        while let Some(datagram) = registration.poll_transmit(clock.now()) {
+            check(&mut registration, socket.send(&datagram).await.map(drop));
+        }
+        if let Some(outcome) = registration.outcome() {
+            return Ok(outcome?);
+        }
+        tokio::select! {
+            received = receive(&socket, &mut buffer) => match received {
+                Ok(datagram) => registration.handle_datagram(datagram),
+                Err(error) => check(&mut registration, Err(error)),
+            },
+            () = clock.wait_until(registration.poll_timeout()) => {}
+        }
+    }
+}
+
+async fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let len = socket.recv(buffer).await?;
+    Ok(buffer.get(..len).unwrap_or_default())
+}
+
+/// All but one of the errors of a UDP socket are troubles of the moment: what they cost is sent again.
+fn check(registration: &mut Registration, outcome: io::Result<()>) {
+    if outcome.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        registration.handle_unreachable();
+    }
+}

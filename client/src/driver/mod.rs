@@ -1,0 +1,13 @@
+//! The machine of [`crate::account`] on tokio: a socket, a clock and randomness around it.
+//!
+//! Everything here may be dropped at any point of its work. What that means is said at each function.
+
+mod builder;
+mod client;
+mod events;
+mod session;
+mod system;
+
+pub use builder::{Builder, ConnectError};
+pub use client::{Client, Receipt};
+pub use events::Events;

@@ -1,0 +1,172 @@
+//! The task that drives one session.
+
+use std::collections::HashMap;
+use std::io;
+
+use myicq_wire::MAX_DATAGRAM;
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::system::Clock;
+use crate::account::{Account, Answer, Delivery, Request, RequestId, Ticket};
+use crate::error::{EndReason, RequestError};
+use crate::seen::SeenMessages;
+
+/// What a handle asks of the task.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Request(Request, Waiter),
+    LogOut,
+}
+
+pub(super) type Waiter = oneshot::Sender<Result<Answer, RequestError>>;
+
+/// How a session ended, and what it leaves to the next one.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) reason: EndReason,
+    pub(super) seen: SeenMessages,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) socket: UdpSocket,
+    pub(super) clock: Clock,
+    pub(super) account: Account,
+    pub(super) asks: mpsc::Receiver<Ask>,
+    /// Dropped after the last event, so that the stream ends.
+    pub(super) deliveries: Option<mpsc::Sender<Delivery>>,
+    pub(super) taken: mpsc::UnboundedReceiver<Ticket>,
+    pub(super) ended: watch::Sender<Option<Ended>>,
+    pub(super) logged_in: Option<oneshot::Sender<()>>,
+    pub(super) waiters: HashMap<RequestId, Waiter>,
+    pub(super) has_clients: bool,
+    pub(super) has_reader: bool,
+}
+
+/// What woke the task.
+enum Wake {
+    Datagram(io::Result<usize>),
+    Ask(Option<Ask>),
+    Taken(Option<Ticket>),
+    /// There is room for an event, or nobody who will ever want one.
+    Room,
+    Time,
+}
+
+impl Session {
+    /// Runs until the session has ended and nobody waits for events any more.
+    pub(super) async fn run(mut self) {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let mut next = None;
+        loop {
+            self.transmit().await;
+            self.settle();
+            next = next.take().or_else(|| self.account.poll_delivery());
+            if !self.has_reader {
+                // Messages among them are not confirmed, so the server keeps them.
+                while next.take().or_else(|| self.account.poll_delivery()).is_some() {}
+            }
+            if self.account.ended().is_some() && next.is_none() {
+                self.deliveries = None;
+                if !self.has_reader {
+                    return;
+                }
+            }
+            match self.wake(&mut buffer, next.is_some()).await {
+                Wake::Datagram(Ok(len)) => {
+                    let now = self.clock.now();
+                    self.account.handle_datagram(now, buffer.get(..len).unwrap_or_default());
+                }
+                Wake::Datagram(Err(error)) => self.on_error(&error),
+                Wake::Ask(Some(Ask::Request(request, waiter))) => self.on_request(request, waiter),
+                Wake::Ask(ask) => {
+                    self.has_clients = ask.is_some();
+                    self.log_out();
+                }
+                Wake::Taken(Some(ticket)) => self.account.confirm(ticket),
+                Wake::Taken(None) => self.has_reader = false,
+                Wake::Room => {
+                    if let Some((deliveries, delivery)) = self.deliveries.as_ref().zip(next.take()) {
+                        // There is room, because this task alone fills it. A reader who has just gone took nothing.
+                        let _ = deliveries.try_send(delivery);
+                    }
+                }
+                Wake::Time => self.account.handle_timeout(self.clock.now()),
+            }
+        }
+    }
+
+    async fn wake(&mut self, buffer: &mut [u8], has_event: bool) -> Wake {
+        let is_open = self.account.ended().is_none();
+        let can_ask = self.has_clients && self.account.has_room();
+        let room = async {
+            match &self.deliveries {
+                Some(deliveries) => drop(deliveries.reserve().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            received = self.socket.recv(buffer), if is_open => Wake::Datagram(received),
+            ask = self.asks.recv(), if can_ask => Wake::Ask(ask),
+            ticket = self.taken.recv(), if self.has_reader => Wake::Taken(ticket),
+            () = room, if has_event => Wake::Room,
+            () = self.clock.wait_until(self.account.poll_timeout()) => Wake::Time,
+        }
+    }
+
+    /// What was taken before counts as taken, although its ticket came by another way and may have been overtaken.
+    fn log_out(&mut self) {
+        while let Ok(ticket) = self.taken.try_recv() {
+            self.account.confirm(ticket);
+        }
+        self.account.log_out();
+    }
+
+    async fn transmit(&mut self) {
+        while let Some(datagram) = self.account.poll_transmit(self.clock.now()) {
+            if let Err(error) = self.socket.send(&datagram).await {
+                self.on_error(&error);
+            }
+        }
+    }
+
+    /// All but one of the errors of a UDP socket are troubles of the moment: what they cost is sent again.
+    fn on_error(&mut self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            self.account.handle_unreachable();
+        }
+        #[cfg(feature = "tracing")]
+        tracing::debug!(%error, "socket");
+    }
+
+    fn on_request(&mut self, request: Request, waiter: Waiter) {
+        match self.account.request(self.clock.now(), request) {
+            Ok(id) => {
+                self.waiters.insert(id, waiter);
+            }
+            // A waiter who has gone does not want to know.
+            Err(misuse) => drop(waiter.send(Err(self.account.ended().map_or(misuse.into(), RequestError::Ended)))),
+        }
+    }
+
+    /// Tells those who wait what they wait for.
+    fn settle(&mut self) {
+        while let Some((id, answer)) = self.account.poll_answer() {
+            if let Some(waiter) = self.waiters.remove(&id) {
+                drop(waiter.send(answer));
+            }
+        }
+        if self.account.is_online() {
+            if let Some(logged_in) = self.logged_in.take() {
+                // Who has stopped waiting has dropped the handle, too, and that ends the session.
+                let _ = logged_in.send(());
+            }
+        }
+        if let Some(reason) = self.account.ended() {
+            self.logged_in = None;
+            let seen = self.account.seen().clone();
+            self.ended.send_replace(Some(Ended { reason, seen }));
+        }
+    }
+}

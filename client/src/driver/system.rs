@@ -1,0 +1,69 @@
+//! The one place of this library that reads the clock, asks for randomness, opens a socket and starts a task.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use myicq_wire::Instant;
+use tokio::net::UdpSocket;
+
+use crate::account::Entropy;
+
+/// tokio's clock, as the machine wants it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(tokio::time::Instant);
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the driver is where time comes from")]
+    pub(super) fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the driver is where time comes from")]
+    pub(super) fn now(&self) -> Instant {
+        Instant::default() + self.0.elapsed()
+    }
+
+    /// Returns at `deadline`, and without one never.
+    #[expect(clippy::disallowed_methods, reason = "the driver is what waits until a deadline")]
+    pub(super) async fn wait_until(&self, deadline: Option<Instant>) {
+        match deadline {
+            // Rounded up to what tokio's timer can tell apart, or the loop would spin until the deadline.
+            Some(deadline) => {
+                let since_start = deadline.since(Instant::default()) + Duration::from_millis(1);
+                tokio::time::sleep_until(self.0 + since_start).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The randomness of one session, from the operating system.
+#[expect(clippy::disallowed_methods, reason = "the driver is where randomness comes from")]
+pub(super) fn entropy() -> Entropy {
+    Entropy::from_bytes(rand::random())
+}
+
+/// A socket that hears this server alone, as the sockets of the clients of 2003 do.
+#[expect(clippy::disallowed_methods, reason = "the driver is where sockets come from")]
+pub(super) async fn socket_to(server: SocketAddr) -> io::Result<UdpSocket> {
+    let local: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(server).await?;
+    Ok(socket)
+}
+
+/// The addresses that "host:port" leads to.
+#[expect(clippy::disallowed_methods, reason = "the driver is where sockets come from")]
+pub(super) async fn addresses_of(server: &str) -> io::Result<Vec<SocketAddr>> {
+    tokio::net::lookup_host(server).await.map(Iterator::collect)
+}
+
+/// Starts the task of a session, which ends with the session and its readers.
+#[expect(clippy::disallowed_methods, reason = "the driver is where tasks come from")]
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}

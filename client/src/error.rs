@@ -1,0 +1,180 @@
+//! What can go wrong: the caller's mistakes, a session that ends, a request that stays without an answer.
+
+use myicq_wire::{LoginError, RefusalReason};
+
+/// The caller asked for something that cannot be sent. Nothing was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A message is longer than the clients of 2003 take.
+    #[error("the message has {len} bytes in GB 18030, and {max} are the most: send it in parts")]
+    MessageTooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The most there may be.
+        max: usize,
+    },
+    /// A field of a profile is too long.
+    #[error("the {field} has {len} bytes in GB 18030, and {max} are the most")]
+    FieldTooLong {
+        /// The field, in the words of the protocol.
+        field: &'static str,
+        /// Its length in bytes.
+        len: usize,
+        /// The most there may be.
+        max: usize,
+    },
+    /// A text holds a NUL, which would end it early at the other side.
+    #[error("the {0} holds a NUL character")]
+    Nul(&'static str),
+    /// A password without a character.
+    #[error("the password is empty")]
+    EmptyPassword,
+    /// A number that is nobody's.
+    #[error("0 is not the number of a user")]
+    NoUin,
+    /// A status that is reached by logging out, or that the protocol does not have.
+    #[error("the status of a session is online, away or invisible")]
+    Status,
+    /// A message of this kind is made by the server, or this library cannot send it yet.
+    #[error("messages of this kind cannot be sent")]
+    Kind,
+    /// The request is longer than a datagram.
+    #[error("the request does not fit into a datagram")]
+    TooLarge,
+    /// As many requests wait for their answers as may.
+    #[error("{0} requests wait for their answers already: wait for some of them")]
+    TooManyRequests(usize),
+    /// The session has ended.
+    #[error("the session has ended")]
+    Ended,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The caller logged out.
+    #[error("logged out")]
+    LoggedOut,
+    /// The server refused the login.
+    #[error(transparent)]
+    LoginRefused(#[from] LoginRefused),
+    /// The server refused to register a user.
+    #[error("the server registered nobody: it may not accept registrations, or not so many")]
+    RegistrationRefused,
+    /// The server did not answer the login or the registration.
+    #[error("the server did not answer in time")]
+    TimedOut,
+    /// The server ended the session: the same user logged in elsewhere.
+    #[error("the same user logged in elsewhere")]
+    Replaced,
+    /// The server acknowledges nothing any more.
+    #[error("the server does not answer any more")]
+    Lost,
+    /// The server's machine says that no program listens there.
+    #[error("no server listens there")]
+    Unreachable,
+}
+
+/// Why a server does not let a user in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum LoginRefused {
+    /// There is no such user.
+    #[error("the server knows no user of this number")]
+    InvalidUin,
+    /// The password is wrong.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// For a reason that the protocol does not name.
+    #[error("the server refused the login with code {0}")]
+    Other(u8),
+}
+
+impl From<LoginError> for LoginRefused {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::INVALID_UIN => Self::InvalidUin,
+            LoginError::WRONG_PASSWORD => Self::WrongPassword,
+            LoginError(code) => Self::Other(code),
+        }
+    }
+}
+
+/// Why a server did not do what it was asked. Only servers of this project say so; others stay silent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no such user.
+    #[error("there is no user of this number")]
+    NoSuchUser,
+    /// Enough messages wait for the recipient, or enough from this sender.
+    #[error("as many messages as may be wait for the recipient already")]
+    MailboxFull,
+    /// A text is longer than the server takes.
+    #[error("a text is longer than the server takes")]
+    TooLong,
+    /// A text has not the form of its kind.
+    #[error("the server cannot read it")]
+    Malformed,
+    /// Only the server does such things.
+    #[error("only the server may do this")]
+    NotAllowed,
+    /// The server speaks to no other.
+    #[error("this server does not reach users of other domains")]
+    OtherDomain,
+    /// The authorization was never asked for.
+    #[error("nobody asked for this authorization")]
+    NotAsked,
+    /// Too much is under way.
+    #[error("the server is busy: try again later")]
+    Busy,
+    /// The server could not write it down.
+    #[error("the server's disk failed or is full: its operator must know")]
+    Storage,
+    /// For a reason that this version does not know.
+    #[error("refused with code {0}")]
+    Other(u8),
+}
+
+impl From<RefusalReason> for Refusal {
+    fn from(reason: RefusalReason) -> Self {
+        match reason {
+            RefusalReason::NO_SUCH_USER => Self::NoSuchUser,
+            RefusalReason::MAILBOX_FULL => Self::MailboxFull,
+            RefusalReason::TOO_LONG => Self::TooLong,
+            RefusalReason::MALFORMED => Self::Malformed,
+            RefusalReason::NOT_ALLOWED => Self::NotAllowed,
+            RefusalReason::OTHER_DOMAIN => Self::OtherDomain,
+            RefusalReason::NOT_ASKED => Self::NotAsked,
+            RefusalReason::BUSY => Self::Busy,
+            RefusalReason::STORAGE => Self::Storage,
+            RefusalReason(code) => Self::Other(code),
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The server said no. Nothing has changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Sent as often as is allowed and never acknowledged: refused, or lost on the way.
+    #[error("the server did not acknowledge the request")]
+    NotAcknowledged,
+    /// Acknowledged, but the reply that should have followed never came.
+    #[error("the server acknowledged the request and did not reply to it")]
+    NoReply,
+    /// The session ended before. Whether the request arrived is not known.
+    #[error("the session ended before the answer came: {0}")]
+    Ended(EndReason),
+    /// The caller is wrong.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}

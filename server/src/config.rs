@@ -48,7 +48,7 @@ pub struct SessionConfig {
 /// What is held at most.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Whether rates (logins, registrations, messages) are limited. Only a load test on loopback says no.
+    /// Whether rates are limited. No rate is limited yet; load tests on loopback say no already.
     pub rates: bool,
     /// Logins whose address has not been proven. 4,096: renetcode's cap.
     pub half_open_max: usize,

@@ -74,6 +74,8 @@ causes! {
         LoggedOut = "sessions_logged_out",
         /// A session ended because another took its place.
         Replaced = "sessions_replaced",
+        /// A plain-v1 session ended because its sequence numbers ran out.
+        Renewed = "sessions_renewed",
         /// A session ended because nothing came any more.
         Expired = "sessions_expired",
         /// A login was forgotten because its address was never proven.

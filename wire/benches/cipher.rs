@@ -1,8 +1,11 @@
-//! What enciphering costs, for bodies of a keep-alive, a short and the longest message, beside OpenSSL's DES of the same blocks.
+//! What enciphering costs, for bodies of a keep-alive, a short and the longest message, beside OpenSSL's DES and the `des`
+//! crate's of as many blocks, both with their key schedules kept. Our own are the rounds of the form "original".
 //!
 //! `cargo bench -p myicq-wire --bench cipher`. Keys are ready, as they are in a session: only the rounds are measured.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run should say so and stop")]
 
+use des::Des;
+use des::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use myicq_wire::SessionId;
@@ -95,7 +98,19 @@ fn openssl_decipher_cbc(bencher: Bencher<'_, '_>, len: usize) {
     bencher.counter(BytesCount::new(len)).bench_local(|| des.apply([7; 8], divan::black_box(&mut body)));
 }
 
+#[divan::bench(args = BODY_LENS)]
+fn des_crate_encipher_textbook(bencher: Bencher<'_, '_>, len: usize) {
+    let (des, mut body) = (Des::new(PASSWORD.into()), body(len));
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut body);
+    bencher.counter(BytesCount::new(len)).bench_local(|| des.encrypt_blocks(divan::black_box(&mut *blocks)));
+}
+
 #[divan::bench]
 fn key_schedule() -> Key {
     Key::new(divan::black_box(PASSWORD))
+}
+
+#[divan::bench]
+fn des_crate_key_schedule() -> Des {
+    Des::new(divan::black_box(PASSWORD).into())
 }

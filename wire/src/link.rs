@@ -209,6 +209,12 @@ impl Link {
         self.sending.take_seq()
     }
 
+    /// How many numbers have been used up, 65,535 for that many or more. Beyond, they come again, and the programs of 2003 take what carries
+    /// them for duplicates.
+    pub fn issued(&self) -> u16 {
+        self.sending.issued()
+    }
+
     /// Keeps a datagram until it is acknowledged or given up; [`Link::poll`] hands it out when its turn comes. When it
     /// answers a request, that is acknowledged by it.
     ///

@@ -163,7 +163,7 @@ pub static SETTINGS: [Setting; 19] = [
         flag: "rates",
         env: "MYICQD_RATES",
         value: "on|off",
-        about: "Whether logins, registrations and messages are limited in their rate; off only on loopback",
+        about: "Whether rates are limited; no rate is limited yet, so it changes nothing; off only on loopback",
         is_number: false,
         set: |config, text| switch(text).map(|value| config.limits.rates = value),
         show: |config| if config.limits.rates { "on" } else { "off" }.to_owned(),

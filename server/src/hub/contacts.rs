@@ -1,9 +1,13 @@
 //! Contact lists, and who may be put on them.
 
+use std::collections::VecDeque;
+
 use myicq_wire::{Authorization, MessageKind, Uin};
 
-use super::{Answer, Content, Hub, Letter, Question, Refusal, SessionKey, Waiting};
+use super::messages::Sent;
+use super::{Answer, Content, Hub, Load, Question, Refusal, SessionKey, Waiting};
 use crate::store::{AddOutcome, Outcome, Work};
+use crate::time::Now;
 
 impl Hub {
     pub(super) fn add_contact(&mut self, question: Question, owner: Uin, contact: Uin) {
@@ -34,18 +38,30 @@ impl Hub {
     }
 
     pub(super) fn remove_contact(&mut self, question: Question, owner: Uin, contact: Uin) {
+        self.ask_store(Work::RemoveContact { owner, contact }, Waiting::RemoveContact { question, owner, contact });
+    }
+
+    pub(super) fn on_removed(&mut self, question: Question, owner: Uin, contact: Uin, outcome: &Outcome) {
+        if *outcome != Outcome::Done {
+            return self.answer(question, Answer::Refused(Refusal::Storage));
+        }
         if let Some(user) = self.online.get_mut(&owner)
             && user.contacts.contains(&contact)
         {
             user.contacts.retain(|&other| other != contact);
             self.post(contact, Content::Unwatch(owner));
         }
-        self.ask_store(Work::RemoveContact { owner, contact }, Waiting::Done(question));
+        self.answer(question, Answer::Done);
+    }
+
+    pub(super) fn load_contacts(&mut self, session: SessionKey, uin: Uin) {
+        self.ask_store(Work::LoadContacts { uin }, Waiting::OwnContacts(session));
     }
 
     /// The list of somebody who has just come.
-    pub(super) fn on_own_contacts(&mut self, session: SessionKey, outcome: Outcome) {
-        let (Some(&uin), Outcome::Contacts(contacts)) = (self.sessions.get(&session), outcome) else { return };
+    pub(super) fn on_own_contacts(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
+        let Some(&uin) = self.sessions.get(&session) else { return };
+        let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, session, Load::Contacts) };
         for contact in contacts {
             self.on_listed(uin, contact);
         }
@@ -61,24 +77,53 @@ impl Hub {
         }
     }
 
-    /// The target answers a request; `letter` is the message that says so.
-    pub(super) fn on_authorized(
-        &mut self,
-        letter: Letter,
-        question: Question,
-        (asker, target, granted): (Uin, Uin, bool),
-        outcome: &Outcome,
-    ) {
-        match outcome {
-            Outcome::Authorized(true) => {
-                self.letters.push_back(letter);
-                if granted {
-                    self.post(asker, Content::Listed(target));
-                }
+    /// A session says something that changes something first. What it says to the same user behind it waits, so that it stays in order.
+    pub(super) fn authorize(&mut self, sent: Sent) {
+        let Sent { from, kind, ref letter, .. } = sent;
+        let to = letter.to;
+        let work = if kind == MessageKind::AUTH_REQUEST {
+            Work::RequestAuthorization { asker: from, target: to }
+        } else {
+            let granted = kind == MessageKind::AUTH_ACCEPTED;
+            Work::AnswerAuthorization { asker: to, target: from, granted, max: self.config.limits.contacts_max }
+        };
+        self.authorizing.insert((from, to), VecDeque::new());
+        self.ask_store(work, Waiting::Authorization(sent));
+    }
+
+    pub(super) fn on_authorization(&mut self, sent: Sent, outcome: &Outcome) {
+        match *outcome {
+            Outcome::Authorized(asked) if sent.kind == MessageKind::AUTH_ACCEPTED => {
+                // Whether the asker has him on his list now: it may be full. If he has though nobody asks any more, the same answer came
+                // before, and was not acknowledged.
+                let uin = sent.letter.to;
+                self.ask_store(Work::LoadContacts { uin }, Waiting::Authorized { sent, asked });
             }
-            // Nobody can put himself on somebody's list by answering what was never asked.
-            Outcome::Authorized(false) => self.answer(question, Answer::Refused(Refusal::NotAsked)),
-            _ => self.answer(question, Answer::Refused(Refusal::Storage)),
+            Outcome::Done | Outcome::Authorized(_) => self.end_authorization(sent, Ok(())),
+            _ => self.end_authorization(sent, Err(Refusal::Storage)),
         }
+    }
+
+    pub(super) fn on_authorized(&mut self, sent: Sent, asked: bool, outcome: &Outcome) {
+        let Outcome::Contacts(contacts) = outcome else {
+            return self.end_authorization(sent, Err(Refusal::Storage));
+        };
+        let (asker, target) = (sent.letter.to, sent.from);
+        let listed = contacts.contains(&target);
+        if listed {
+            self.post(asker, Content::Listed(target));
+        }
+        // Nobody can put himself on somebody's list by answering what was never asked.
+        self.end_authorization(sent, if asked || listed { Ok(()) } else { Err(Refusal::NotAsked) });
+    }
+
+    /// Lets the message go, and what has waited behind it.
+    fn end_authorization(&mut self, sent: Sent, verdict: Result<(), Refusal>) {
+        let behind = self.authorizing.remove(&(sent.from, sent.letter.to)).unwrap_or_default();
+        match verdict {
+            Ok(()) => self.letters.push_back(sent.letter),
+            Err(refusal) => self.answer(sent.question, Answer::Refused(refusal)),
+        }
+        behind.into_iter().for_each(|sent| self.send(sent));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use myicq_wire::{Instant, MessageKind, Uin};
 
-use super::{Answer, Content, Hub, Letter, Question, Refusal, SessionKey, Tell, Waiting};
+use super::{Answer, Content, Hub, Letter, Load, Question, Refusal, SessionKey, Tell, Waiting};
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 use crate::time::Now;
 
@@ -40,6 +40,15 @@ impl Default for Mailbox {
     }
 }
 
+/// What a session says, on its way to the recipient's owner.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) question: Question,
+    pub(super) from: Uin,
+    pub(super) kind: MessageKind,
+    pub(super) letter: Letter,
+}
+
 /// Messages between their sender and the end of their way.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
@@ -67,8 +76,6 @@ enum DeliveryState {
     Stored,
     /// On its way to the store alone.
     Leaving,
-    /// Acknowledged by the session while it was on its way to the store, where it is to be deleted.
-    Late,
 }
 
 impl Deliveries {
@@ -85,22 +92,14 @@ impl Deliveries {
 
 impl Hub {
     /// A session says something. Some kinds change something first.
-    pub(super) fn send(&mut self, question: Question, from: Uin, kind: MessageKind, letter: Letter) {
-        let to = letter.to;
-        match kind {
-            MessageKind::ADDED => self.answer(question, Answer::Refused(Refusal::NotAllowed)),
-            MessageKind::AUTH_REQUEST => self.ask_store(
-                Work::RequestAuthorization { asker: from, target: to },
-                Waiting::AuthorizationRequested { letter, question },
-            ),
-            MessageKind::AUTH_ACCEPTED | MessageKind::AUTH_REJECTED => {
-                let (asker, target, granted) = (to, from, kind == MessageKind::AUTH_ACCEPTED);
-                self.ask_store(
-                    Work::AnswerAuthorization { asker, target, granted, max: self.config.limits.contacts_max },
-                    Waiting::AuthorizationAnswered { letter, question, asker, target, granted },
-                );
-            }
-            _ => self.letters.push_back(letter),
+    pub(super) fn send(&mut self, sent: Sent) {
+        if let Some(behind) = self.authorizing.get_mut(&(sent.from, sent.letter.to)) {
+            return behind.push_back(sent);
+        }
+        match sent.kind {
+            MessageKind::ADDED => self.answer(sent.question, Answer::Refused(Refusal::NotAllowed)),
+            MessageKind::AUTH_REQUEST | MessageKind::AUTH_ACCEPTED | MessageKind::AUTH_REJECTED => self.authorize(sent),
+            _ => self.letters.push_back(sent.letter),
         }
     }
 
@@ -162,19 +161,13 @@ impl Hub {
 
     /// A session has acknowledged a message.
     pub fn handle_delivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
-        if let Some(delivery) = self.deliveries.messages.get_mut(&id) {
-            let to = delivery.message.to;
-            self.settle_sender(id, Ok(()));
-            match self.deliveries.messages.get_mut(&id) {
-                Some(delivery) if delivery.state == DeliveryState::Storing => delivery.state = DeliveryState::Late,
-                Some(delivery) if delivery.state == DeliveryState::Stored => {
-                    self.ask_store(Work::DeleteMessage { recipient: to, id }, Waiting::MessageDeleted);
-                    self.deliveries.messages.remove(&id);
-                }
-                _ => {
-                    self.deliveries.messages.remove(&id);
-                }
-            }
+        self.settle_sender(id, Ok(()));
+        if let Some(delivery) = self.deliveries.messages.remove(&id)
+            && matches!(delivery.state, DeliveryState::Storing | DeliveryState::Stored)
+        {
+            // Also behind a copy that is still on its way: the store does one after the other.
+            let recipient = delivery.message.to;
+            self.ask_store(Work::DeleteMessage { recipient, id }, Waiting::MessageDeleted);
         }
         self.landed(session, id);
         self.settle(now);
@@ -219,12 +212,11 @@ impl Hub {
         self.ask_store(work, Waiting::MessagesLoaded(session));
     }
 
-    pub(super) fn on_messages(&mut self, session: SessionKey, outcome: Outcome) {
+    pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
         let Some(&uin) = self.sessions.get(&session) else { return };
+        let Outcome::Messages(messages) = outcome else { return self.load_later(now, session, Load::Messages) };
         let Some(user) = self.online.get_mut(&uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
-        // What a failing store does not give out now waits for the next session.
-        let messages = if let Outcome::Messages(messages) = outcome { messages } else { Vec::new() };
         *loading = false;
         let Some(newest) = messages.last() else {
             if *more {
@@ -235,6 +227,8 @@ impl Hub {
             return;
         };
         *last = newest.id;
+        // A clock that was set back must not make newer messages look older.
+        self.deliveries.last_id = self.deliveries.last_id.max(newest.id);
         user.in_flight.extend(messages.iter().map(|message| message.id));
         for message in messages {
             let delivery = Delivery { message: Arc::clone(&message), sender: None, state: DeliveryState::Stored };
@@ -245,26 +239,19 @@ impl Hub {
 
     pub(super) fn on_stored(&mut self, id: MessageId, outcome: &Outcome) {
         let Some(delivery) = self.deliveries.messages.get_mut(&id) else { return };
-        let (state, to) = (delivery.state, delivery.message.to);
         let refusal = match outcome {
             Outcome::Stored(Ok(())) => None,
             Outcome::Stored(Err(NotStored::NoSuchUser)) => Some(Refusal::NoSuchUser),
             Outcome::Stored(Err(NotStored::MailboxFull)) => Some(Refusal::MailboxFull),
             _ => Some(Refusal::Storage),
         };
-        match (state, refusal) {
+        match (delivery.state, refusal) {
             (DeliveryState::Storing, None) => {
                 delivery.state = DeliveryState::Stored;
                 self.settle_sender(id, Ok(()));
             }
             // Not stored, but still in flight: the session's verdict decides.
             (DeliveryState::Storing, Some(_)) => delivery.state = DeliveryState::Held,
-            (DeliveryState::Late, stored) => {
-                self.deliveries.messages.remove(&id);
-                if stored.is_none() {
-                    self.ask_store(Work::DeleteMessage { recipient: to, id }, Waiting::MessageDeleted);
-                }
-            }
             (_, refusal) => {
                 self.settle_sender(id, refusal.map_or(Ok(()), Err));
                 self.deliveries.messages.remove(&id);

@@ -13,17 +13,21 @@ mod types;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use myicq_wire::{Instant, Status, Uin};
 
 pub use types::*;
 
 use self::accounts::LoginStep;
-use self::messages::{Deliveries, Mailbox};
+use self::messages::{Deliveries, Mailbox, Sent};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::store::{self, MessageId, Outcome, Profile, Ticket, Work};
 use crate::time::Now;
+
+/// How long a store that failed to load something is left alone.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Some of the users of a server, and what is between them.
 #[derive(Debug)]
@@ -40,6 +44,10 @@ pub struct Hub {
     /// How many users are here and show it.
     visible: u32,
     deliveries: Deliveries,
+    /// What waits behind a message that changes something first, by sender and recipient.
+    authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
+    /// What the store failed to load, and when it is asked again, the first first.
+    retries: VecDeque<(Instant, SessionKey, Load)>,
     /// What is to go on when the store or a password job has answered.
     waiting: HashMap<Ticket, Waiting>,
     /// Logins and registrations among those.
@@ -66,6 +74,13 @@ struct Online {
     in_flight: Vec<MessageId>,
 }
 
+/// What a session needs of the store to begin with.
+#[derive(Clone, Copy, Debug)]
+enum Load {
+    Contacts,
+    Messages,
+}
+
 /// What is to go on when an answer comes.
 #[derive(Debug)]
 enum Waiting {
@@ -87,16 +102,15 @@ enum Waiting {
         owner: Uin,
         contact: Uin,
     },
-    AuthorizationRequested {
-        letter: Letter,
+    RemoveContact {
         question: Question,
+        owner: Uin,
+        contact: Uin,
     },
-    AuthorizationAnswered {
-        letter: Letter,
-        question: Question,
-        asker: Uin,
-        target: Uin,
-        granted: bool,
+    Authorization(Sent),
+    Authorized {
+        sent: Sent,
+        asked: bool,
     },
     MessageStored(MessageId),
     MessagesLoaded(SessionKey),
@@ -117,6 +131,8 @@ impl Hub {
             watchers: HashMap::new(),
             visible: 0,
             deliveries: Deliveries::default(),
+            authorizing: BTreeMap::new(),
+            retries: VecDeque::new(),
             waiting: HashMap::new(),
             attempts: 0,
             last_ticket: 0,
@@ -151,7 +167,7 @@ impl Hub {
             Ask::RemoveContact(contact) => self.remove_contact(question, uin, contact),
             Ask::Send { to, kind, text, charset } => {
                 let content = Content::Deliver { from: uin, kind, text, charset, sender: Some(question) };
-                self.send(question, uin, kind, Letter { to, content });
+                self.send(Sent { question, from: uin, kind, letter: Letter { to, content } });
             }
         }
         self.settle(now);
@@ -170,7 +186,7 @@ impl Hub {
                 };
                 self.answer(question, answer);
             }
-            Waiting::OwnContacts(session) => self.on_own_contacts(session, reply.outcome),
+            Waiting::OwnContacts(session) => self.on_own_contacts(now, session, reply.outcome),
             Waiting::Profile(question, of) => {
                 let answer = match reply.outcome {
                     Outcome::Profile(profile) => Answer::Profile(of, profile),
@@ -185,15 +201,13 @@ impl Hub {
             Waiting::AddContact { question, owner, contact } => {
                 self.on_added(question, owner, contact, &reply.outcome);
             }
-            Waiting::AuthorizationRequested { letter, question } => match reply.outcome {
-                Outcome::Done => self.letters.push_back(letter),
-                _ => self.answer(question, Answer::Refused(Refusal::Storage)),
-            },
-            Waiting::AuthorizationAnswered { letter, question, asker, target, granted } => {
-                self.on_authorized(letter, question, (asker, target, granted), &reply.outcome);
+            Waiting::RemoveContact { question, owner, contact } => {
+                self.on_removed(question, owner, contact, &reply.outcome);
             }
+            Waiting::Authorization(sent) => self.on_authorization(sent, &reply.outcome),
+            Waiting::Authorized { sent, asked } => self.on_authorized(sent, asked, &reply.outcome),
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
-            Waiting::MessagesLoaded(session) => self.on_messages(session, reply.outcome),
+            Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
@@ -204,12 +218,23 @@ impl Hub {
 
     /// When [`Hub::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deliveries.next_deadline()
+        let retry = self.retries.front().map(|&(at, ..)| at);
+        self.deliveries.next_deadline().into_iter().chain(retry).min()
     }
 
-    /// Stores what has waited long enough for its recipient.
+    /// Stores what has waited long enough for its recipient, and loads what could not be loaded.
     pub fn handle_timeout(&mut self, now: Now) {
         self.store_overdue(now.instant);
+        while let Some(&(at, session, load)) = self.retries.front()
+            && at <= now.instant
+        {
+            self.retries.pop_front();
+            match (self.sessions.get(&session), load) {
+                (Some(&uin), Load::Contacts) => self.load_contacts(session, uin),
+                (Some(&uin), Load::Messages) => self.load_messages(uin),
+                (None, _) => {}
+            }
+        }
         self.settle(now);
     }
 
@@ -261,6 +286,11 @@ impl Hub {
             }
         }
         self.tell_arrivals();
+    }
+
+    /// The store failed to load something for a session: it is asked again.
+    fn load_later(&mut self, now: Now, session: SessionKey, load: Load) {
+        self.retries.push_back((now.instant + RETRY_AFTER, session, load));
     }
 
     fn answer(&mut self, question: Question, answer: Answer) {

@@ -3,8 +3,7 @@
 use myicq_wire::{Status, Uin};
 
 use super::messages::Mailbox;
-use super::{Answer, Change, Content, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Tell, Waiting};
-use crate::store::Work;
+use super::{Answer, Change, Content, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Tell};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -24,20 +23,29 @@ impl Online {
 }
 
 impl Hub {
-    /// A user is here, through a session whose address is proven. Another session of his is replaced.
+    /// A user is here, through a session whose address is proven. Another session of his is replaced. Keys of sessions rise in the order
+    /// of their logins.
     pub fn open(&mut self, now: Now, session: SessionKey, uin: Uin, status: Status, place: Place) {
-        if let Some(old) = self.online.get(&uin).map(|user| user.session) {
+        let old = self.online.get(&uin).map(|user| user.session);
+        if old.is_some_and(|old| old > session) {
+            // The proof of an older login came late: the newer one stays.
+            return self.tell(session, Tell::Replaced);
+        }
+        let mut was_seen = false;
+        if let Some(old) = old {
             self.tell(old, Tell::Replaced);
-            self.forget_session(old);
+            was_seen = self.forget_session(old).is_some();
         }
         let status = at_login(status);
         let user =
             Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
         self.visible += u32::from(is_visible(status));
-        self.announce(uin, user.presence(uin), Change::CameOrWent);
+        if was_seen || is_visible(status) {
+            self.announce(uin, user.presence(uin), Change::CameOrWent);
+        }
         self.online.insert(uin, user);
         self.sessions.insert(session, uin);
-        self.ask_store(Work::LoadContacts { uin }, Waiting::OwnContacts(session));
+        self.load_contacts(session, uin);
         self.load_messages(uin);
         self.settle(now);
     }
@@ -86,7 +94,6 @@ impl Hub {
 
     fn announce(&mut self, uin: Uin, presence: Option<Presence>, change: Change) {
         let Some(watchers) = self.watchers.get(&uin) else { return };
-        // `None` from a user who was not seen before says nothing new, but happens at the login of an invisible one only.
         for &watcher in watchers {
             self.letters.push_back(super::Letter { to: watcher, content: Content::Seen(uin, presence, change) });
         }

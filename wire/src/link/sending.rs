@@ -19,6 +19,8 @@ pub(super) struct Sending {
     next_seq: Seq,
     /// While the address is unproven: the first number that went to it.
     unproven_from: Option<Seq>,
+    /// How many numbers have been used.
+    issued: u16,
     in_flight: u8,
     /// By how much the timeout of new datagrams is doubled: as long as every acknowledgement comes only after a
     /// resend, none can be measured, and a round trip that became long would never be learned (RFC 6298, 5.5).
@@ -60,6 +62,7 @@ impl Sending {
             seed,
             next_seq: first_seq,
             unproven_from: None,
+            issued: 0,
             in_flight: 0,
             doublings: 0,
             is_ordered: false,
@@ -91,8 +94,17 @@ impl Sending {
             return None;
         }
         let seq = self.next_seq;
-        self.next_seq = seq.next();
+        self.use_next_seq();
         Some(seq)
+    }
+
+    fn use_next_seq(&mut self) {
+        self.next_seq = self.next_seq.next();
+        self.issued = self.issued.saturating_add(1);
+    }
+
+    pub(super) fn issued(&self) -> u16 {
+        self.issued
     }
 
     pub(super) fn send(&mut self, now: Instant, outgoing: Outgoing<'_>) -> Result<(), SendError> {
@@ -116,7 +128,7 @@ impl Sending {
             repeat: false,
             is_measurable: true,
         });
-        self.next_seq = self.next_seq.next();
+        self.use_next_seq();
         Ok(())
     }
 

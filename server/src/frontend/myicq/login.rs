@@ -1,4 +1,4 @@
-//! From a first datagram to an open session: registration, login, and the proof of the address.
+//! From a LOGIN to an open session, by the proof of the address.
 //!
 //! A LOGIN can be sent in anybody's name of address. Until the client has acknowledged a random sequence number, nothing goes to its
 //! address but the LOGIN reply, and what asks again for that acknowledgement; the hub does not hear of the session before.
@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use myicq_wire::cipher::Key;
-use myicq_wire::link::{Again, Link, Outgoing, Output, Receipt, Timing, Token};
+use myicq_wire::link::{Link, Outgoing, Token};
 use myicq_wire::{
-    Capabilities, ClientHeader, Command, Envelope, HEADER_LEN, Ipv4, Login, LoginError, LoginReply, LoginSuccess,
-    NewUinReply, Reply, Request, Secret, Seq, SessionId, Str, Uin, encode_reply, open_request,
+    Capabilities, ClientHeader, Envelope, HEADER_LEN, Ipv4, Login, LoginError, LoginReply, LoginSuccess, Reply,
+    Request, Secret, Seq, SessionId, Uin, encode_reply, open_request,
 };
 use rand::RngExt;
 use zeroize::Zeroizing;
@@ -27,12 +27,6 @@ pub(super) type Origin = (SocketAddr, SessionId);
 /// What this server grants to those who offer it.
 const GRANTED: Capabilities = Capabilities::ONCE;
 
-/// Bytes of a password. The original's dialogue stops at 16; beyond this one, hashing is all that it would do.
-const PASSWORD_MAX: usize = 128;
-
-/// How long a registration is remembered, for its repetitions and for the login that follows on the same socket.
-const REGISTRATION_LIFE: Duration = Duration::from_secs(60);
-
 /// After this long without a proof, the client is asked once more: its only acknowledgement may have been lost.
 const PROBE_AFTER: Duration = Duration::from_secs(2);
 
@@ -42,29 +36,21 @@ const LOGIN_REPLY_LEN: usize = HEADER_LEN + 1 + 4 + 4;
 /// A login or registration that the hub has not answered.
 #[derive(Debug)]
 pub(super) struct Pending {
-    origin: Origin,
-    seq: Seq,
+    pub(super) origin: Origin,
+    pub(super) seq: Seq,
+    /// Bytes of the datagram.
+    pub(super) len: usize,
     /// `None` for a registration.
     login: Option<PendingLogin>,
 }
 
 #[derive(Debug)]
-struct PendingLogin {
+pub(super) struct PendingLogin {
     uin: Uin,
     granted: Capabilities,
     key: Key,
     status: myicq_wire::Status,
     place: Place,
-    /// Of the LOGIN.
-    len: usize,
-}
-
-/// A registration that made a user.
-#[derive(Debug)]
-pub(super) struct Registration {
-    seq: Seq,
-    /// The login that follows goes on with it: no sequence number may come twice within a session id.
-    link: Link,
 }
 
 impl Frontend {
@@ -88,22 +74,28 @@ impl Frontend {
             key: Key::new(password),
             status,
             place: Place { ip: from.ip().to_canonical(), port, real_ip },
-            len: HEADER_LEN + body.len(),
         };
-        if let Some(attempt) = self.begin((from, header.session), seq, Some(pending)) {
+        let len = HEADER_LEN + body.len();
+        if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
             hub.handle_login(attempt, header.uin, Zeroizing::new(password.to_vec()));
         }
     }
 
     /// Notes an attempt, unless it is under way already. The hub says when there are too many.
-    fn begin(&mut self, origin: Origin, seq: Seq, login: Option<PendingLogin>) -> Option<Attempt> {
+    pub(super) fn begin(
+        &mut self,
+        origin: Origin,
+        seq: Seq,
+        len: usize,
+        login: Option<PendingLogin>,
+    ) -> Option<Attempt> {
         if !self.origins.insert(origin) {
             self.counters.drop(Drop::DuplicateOpen);
             return None;
         }
         self.last_attempt += 1;
         let attempt = Attempt(self.last_attempt);
-        self.attempts.insert(attempt, Pending { origin, seq, login });
+        self.attempts.insert(attempt, Pending { origin, seq, len, login });
         Some(attempt)
     }
 
@@ -112,13 +104,10 @@ impl Frontend {
         if session.address != from || session.login_seq != seq {
             return self.counters.drop(Drop::LoginInSession);
         }
-        if let Some(half_open) = &mut session.half_open {
-            half_open.budget += len.saturating_sub(LOGIN_REPLY_LEN);
-        }
         self.counters.drop(Drop::DuplicateAnswered);
-        if session.link.on_receive(now.instant, seq, &[]) == Receipt::Duplicate(Again::Acknowledge) {
-            self.acknowledge_again(key, seq);
-        }
+        let Some(half_open) = &mut session.half_open else { return self.acknowledge_again(key, seq) };
+        half_open.budget += len.saturating_sub(LOGIN_REPLY_LEN);
+        session.link.on_receive(now.instant, seq, &[]);
         self.touched.push(key);
     }
 
@@ -129,10 +118,10 @@ impl Frontend {
         outcome: Result<(), LoginRefusal>,
         hub: &mut Hub,
     ) {
-        let Some(Pending { origin, seq, login: Some(login) }) = self.attempts.remove(&attempt) else { return };
+        let Some(Pending { origin, seq, len, login: Some(login) }) = self.attempts.remove(&attempt) else { return };
         self.origins.remove(&origin);
         let (event, error) = match outcome {
-            Ok(()) => return self.open_half(now, origin, seq, login, hub),
+            Ok(()) => return self.open_half(now, (origin, seq, len), login, hub),
             Err(LoginRefusal::Unavailable) => return self.counters.drop(Drop::LoginsFull),
             Err(LoginRefusal::NoSuchUser) => (Event::InvalidUin, LoginError::INVALID_UIN),
             Err(LoginRefusal::WrongPassword) => (Event::WrongPassword, LoginError::WRONG_PASSWORD),
@@ -140,31 +129,28 @@ impl Frontend {
         self.counters.event(event);
         // A client of 2003 does not acknowledge this one, so it is sent once; who missed it asks again.
         let (address, session) = origin;
-        let own = match self.registrations.get_mut(&origin) {
-            Some(registration) => registration.link.take_seq(),
-            None => Some(self.random_seq()),
-        };
-        let envelope = Envelope { reserved: 0, uin: login.uin, session, seq: own };
+        let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.as_mut());
+        let own = registered.and_then(Link::take_seq).unwrap_or_else(|| self.random_seq());
+        let envelope = Envelope { reserved: 0, uin: login.uin, session, seq: Some(own) };
         self.push_reply(address, &envelope, Some(seq), &Reply::Login(LoginReply::Refused(error)));
     }
 
     /// The password is right: a session that has yet to prove its address.
-    fn open_half(&mut self, now: Now, origin: Origin, seq: Seq, login: PendingLogin, hub: &mut Hub) {
+    fn open_half(&mut self, now: Now, (origin, seq, len): (Origin, Seq, usize), login: PendingLogin, hub: &mut Hub) {
         let (address, id) = origin;
         if self.by_id.contains_key(&(login.uin, id)) {
             return self.counters.drop(Drop::LoginInSession);
         }
-        let mut link = match self.registrations.remove(&origin) {
-            Some(registration) => registration.link,
-            None => self.unproven_link(),
-        };
+        let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.take());
+        let mut link = registered.unwrap_or_else(|| self.unproven_link());
         link.on_receive(now.instant, seq, &[]);
         let half_open = HalfOpen {
             status: login.status,
             place: login.place,
             held: Vec::new(),
+            wrong_acks: 0,
             probe_at: Some(now.instant + PROBE_AFTER),
-            budget: login.len.saturating_sub(LOGIN_REPLY_LEN),
+            budget: len.saturating_sub(LOGIN_REPLY_LEN),
             deadline: now.instant + self.config.session.half_open_timeout,
         };
         let who = (login.uin, id, address);
@@ -189,6 +175,7 @@ impl Frontend {
         self.sessions.insert(key, session);
         self.counters.event(Event::LoggedIn);
         self.half_open.push_back(key);
+        self.waiting_for_proof += 1;
         self.flush(now, key, hub);
         if proven {
             self.on_proven(now, key, hub);
@@ -197,15 +184,14 @@ impl Frontend {
 
     /// Forgets the oldest unproven login when there are as many as may be.
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
-        while let Some(&oldest) = self.half_open.front() {
-            let waits = self.sessions.get(&oldest).is_some_and(|session| session.half_open.is_some());
-            if waits && self.half_open.len() < self.config.limits.half_open_max {
-                break;
-            }
-            self.half_open.pop_front();
-            if waits {
+        while let Some(oldest) = self.half_open.front().copied() {
+            if self.sessions.get(&oldest).is_some_and(|session| session.half_open.is_some()) {
+                if self.waiting_for_proof < self.config.limits.half_open_max {
+                    break;
+                }
                 self.end(now, oldest, Event::NeverProven, hub);
             }
+            self.half_open.pop_front();
         }
     }
 
@@ -213,6 +199,7 @@ impl Frontend {
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let Some(half_open) = session.half_open.take() else { return };
+        self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
         hub.open(now, key, session.uin, half_open.status, half_open.place);
         for datagram in half_open.held {
@@ -248,108 +235,14 @@ impl Frontend {
         self.touched.push(key);
     }
 
-    pub(super) fn on_registration(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        header: &ClientHeader,
-        body: &[u8],
-        hub: &mut Hub,
-    ) {
-        let Secret(password) = match open_request(header, body, None, &mut []) {
-            Ok(Request::NewUin(registration)) => registration.password,
-            Ok(_) => return,
-            Err(error) => return self.counters.undecoded(error.kind),
-        };
-        let Some(seq) = header.seq else { return self.counters.drop(Drop::NoSeq) };
-        if header.session.0 == 0 {
-            return self.counters.drop(Drop::UnknownSession);
-        }
-        let origin = (from, header.session);
-        if self.registrations.contains_key(&origin) {
-            return self.on_repeated_registration(now, origin, seq);
-        }
-        if self.registrations.len() >= self.config.limits.registrations_max {
-            return self.counters.drop(Drop::LoginsFull);
-        }
-        let Some(attempt) = self.begin(origin, seq, None) else { return };
-        if password.is_empty() || password.len() > PASSWORD_MAX {
-            return self.on_registered(now, attempt, None);
-        }
-        hub.handle_registration(attempt, Zeroizing::new(password.to_vec()));
-    }
-
-    /// The same registration makes no second user.
-    fn on_repeated_registration(&mut self, now: Now, origin: Origin, seq: Seq) {
-        let Some(registration) = self.registrations.get_mut(&origin) else { return };
-        if registration.seq != seq {
-            return self.counters.drop(Drop::LoginInSession);
-        }
-        self.counters.drop(Drop::DuplicateAnswered);
-        registration.link.on_receive(now.instant, seq, &[]);
-        self.flush_registration(now, origin);
-    }
-
-    pub(super) fn on_registered(&mut self, now: Now, attempt: Attempt, uin: Option<Uin>) {
-        let Some(Pending { origin, seq, .. }) = self.attempts.remove(&attempt) else { return };
-        self.origins.remove(&origin);
-        let domain = self.config.domain.clone();
-        let domain = Some(Str(domain.as_bytes()));
-        let Some(uin) = uin else {
-            self.counters.event(Event::RegistrationFailed);
-            let envelope = Envelope { session: origin.1, seq: Some(self.random_seq()), ..Envelope::default() };
-            return self.push_reply(
-                origin.0,
-                &envelope,
-                Some(seq),
-                &Reply::NewUin(NewUinReply { uin: Uin::NONE, domain }),
-            );
-        };
-        self.counters.event(Event::Registered);
-        let mut link = self.unproven_link();
-        link.on_receive(now.instant, seq, &[]);
-        let own = link.next_seq();
-        let envelope = Envelope { session: origin.1, seq: Some(own), ..Envelope::default() };
-        let reply = Reply::NewUin(NewUinReply { uin, domain });
-        let Ok(len) = encode_reply(&envelope, Some(seq), &reply, &mut self.room) else { return };
-        let bytes = self.room.get(..len).unwrap_or_default();
-        let reply = Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true };
-        if link.send(now.instant, reply).is_ok() {
-            self.registrations.insert(origin, Registration { seq, link });
-            self.registration_ends.push_back((now.instant + REGISTRATION_LIFE, origin));
-            self.flush_registration(now, origin);
-        }
-    }
-
-    fn flush_registration(&mut self, now: Now, origin: Origin) {
-        let Some(registration) = self.registrations.get_mut(&origin) else { return };
-        while let Some(output) = registration.link.poll(now.instant, &Timing::DEFAULT) {
-            if let Output::Transmit(datagram) = output {
-                self.counters.event(Event::Sent);
-                self.outbox.push(origin.0, datagram);
-            }
-        }
-    }
-
-    /// A datagram of no session. COMPAT: a client of 2003 acknowledges its registration after it has sent the LOGIN that follows, and
-    /// sends a LOGOUT before that.
-    pub(super) fn on_stray(&mut self, now: Now, from: SocketAddr, header: &ClientHeader, command: Command) {
-        match (self.registrations.get_mut(&(from, header.session)), header.seq) {
-            (Some(registration), Some(seq)) if command == Command::Ack => {
-                registration.link.on_ack(now.instant, seq);
-            }
-            _ => self.counters.drop(Drop::UnknownSession),
-        }
-    }
-
     /// A link that says nothing of its own accord until its address is proven, by a number that cannot be foreseen.
-    fn unproven_link(&mut self) -> Link {
+    pub(super) fn unproven_link(&mut self) -> Link {
         let mut link = Link::new(self.random_seq(), self.rng.random());
         link.require_proof();
         link
     }
 
-    fn random_seq(&mut self) -> Seq {
+    pub(super) fn random_seq(&mut self) -> Seq {
         Seq::new(self.rng.random_range(1..=u16::MAX)).unwrap_or(Seq::FIRST)
     }
 }

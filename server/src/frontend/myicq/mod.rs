@@ -1,11 +1,13 @@
 //! Clients of MyICQ version 1, as of 2003 and ours: packets and links on one side, the hub on the other.
 //!
-//! A session begins in [`login`], its requests are handled in [`requests`], and what the hub has to say goes out through
-//! [`replies`]. This file holds what they share: the sessions, their timers, and a datagram's first steps.
+//! A session begins in `login`, its requests are handled in `requests`, and what the hub has to say goes out through
+//! `replies`. This file holds what they share: the sessions, their timers, and a datagram's first steps.
 
 mod login;
+mod notices;
 mod outbox;
 mod profile;
+mod registration;
 mod replies;
 mod requests;
 mod session;
@@ -19,14 +21,22 @@ use myicq_wire::link::{Output, Timing, Token};
 use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
 use rand::rngs::StdRng;
 
-use self::login::{Origin, Pending, Registration};
+use self::login::{Origin, Pending};
 use self::outbox::Outbox;
-use self::session::{HELD_MAX, Session};
+use self::registration::Registration;
+use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
 use crate::store::MessageId;
 use crate::time::Now;
+
+/// Acknowledgements of numbers that were never sent, after which an unproven address is not believed any more: it is guessing.
+const WRONG_ACKS_MAX: u8 = 3;
+
+/// Numbers after which a plain-v1 session is ended, so that its client logs in anew: the clients of 2003 remember each of the 65,535 that there
+/// are, and take what comes behind them for duplicates.
+const SEQS_MAX: u16 = 65_000;
 
 /// The sessions of a shard and all that is under way in them.
 #[derive(Debug)]
@@ -38,6 +48,8 @@ pub struct Frontend {
     by_id: HashMap<(Uin, SessionId), SessionKey>,
     /// Logins whose address was not proven when they began, the oldest first.
     half_open: VecDeque<SessionKey>,
+    /// How many of them still wait for it.
+    waiting_for_proof: usize,
     registrations: HashMap<Origin, Registration>,
     /// When each of them is forgotten, the first first.
     registration_ends: VecDeque<(Instant, Origin)>,
@@ -67,6 +79,7 @@ impl Frontend {
             sessions: HashMap::new(),
             by_id: HashMap::new(),
             half_open: VecDeque::new(),
+            waiting_for_proof: 0,
             registrations: HashMap::new(),
             registration_ends: VecDeque::new(),
             attempts: HashMap::new(),
@@ -139,9 +152,8 @@ impl Frontend {
         {
             self.timers.pop();
             if let Some(session) = self.sessions.get_mut(&key)
-                && session.armed == Some(deadline)
+                && session.timers.fire(deadline)
             {
-                session.armed = None;
                 self.on_session_time(now, key, hub);
             }
         }
@@ -188,12 +200,17 @@ impl Frontend {
         self.touched.push(key);
         match (command, &mut session.half_open) {
             (Command::Ack, _) => self.on_ack(now, key, header, hub),
+            // COMPAT: a client of 2003 sends a LOGOUT before the LOGIN that follows its registration; it may come late.
+            (Command::Logout, _) if header.seq.is_some_and(|seq| seq.ahead_of(session.login_seq) <= 0) => {
+                self.counters.drop(Drop::Stale);
+            }
             (Command::Logout, _) => self.end(now, key, Event::LoggedOut, hub),
             (_, None) => self.on_request(now, key, datagram, hub),
             (_, Some(half_open)) => {
                 half_open.budget += datagram.len();
                 let known = half_open.held.iter().any(|held| **held == *datagram);
-                if !known && half_open.held.len() < HELD_MAX {
+                let held: usize = half_open.held.iter().map(|held| held.len()).sum();
+                if !known && half_open.held.len() < HELD_MAX && held + datagram.len() <= HELD_BYTES_MAX {
                     half_open.held.push(datagram.into());
                 } else {
                     self.counters.drop(if known { Drop::DuplicateOpen } else { Drop::HalfOpenFull });
@@ -207,8 +224,15 @@ impl Frontend {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let Some(seq) = header.seq else { return self.counters.drop(Drop::NoSeq) };
         let token = session.link.on_ack(now.instant, seq);
-        if session.half_open.is_some() && session.link.is_proven() {
-            self.on_proven(now, key, hub);
+        match &mut session.half_open {
+            Some(_) if session.link.is_proven() => self.on_proven(now, key, hub),
+            Some(half_open) => {
+                half_open.wrong_acks += 1;
+                if half_open.wrong_acks >= WRONG_ACKS_MAX {
+                    return self.end(now, key, Event::NeverProven, hub);
+                }
+            }
+            None => {}
         }
         if let Some(Token(id @ 1..)) = token {
             self.counters.event(Event::Delivered);
@@ -220,6 +244,7 @@ impl Frontend {
     fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.remove(&key) {
             self.by_id.remove(&(session.uin, session.id));
+            self.waiting_for_proof -= usize::from(session.half_open.is_some());
             self.counters.event(event);
             hub.close(now, key);
         }
@@ -256,6 +281,10 @@ impl Frontend {
                 Output::GivenUp(token) => given_up.push(token),
             }
         }
+        if !session.is_once() && session.link.issued() >= SEQS_MAX {
+            return self.replace(now, key, Event::Renewed, hub);
+        }
+        self.send_late_notices(now, key, hub);
         self.arm(key);
         for Token(id) in given_up {
             self.counters.event(Event::GivenUp);
@@ -275,9 +304,7 @@ impl Frontend {
             Some(half_open) => half_open.probe_at.unwrap_or(half_open.deadline),
             None => session.last_heard + self.config.session.keepalive_timeout,
         };
-        let deadline = session.link.poll_timeout().map_or(end, |deadline| deadline.min(end));
-        if session.armed.is_none_or(|armed| deadline < armed) {
-            session.armed = Some(deadline);
+        for deadline in session.timers.arm(session.link.poll_timeout(), end).into_iter().flatten() {
             self.timers.push(Reverse((deadline, key)));
         }
     }

@@ -1,6 +1,5 @@
 //! Profiles between the charset of a session and UTF-8.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
@@ -12,6 +11,10 @@ use crate::store::Profile;
 
 /// Bytes of a nick, as the clients of 2003 have it.
 const NICK_MAX: usize = 16;
+
+/// Bytes of any other field on its way out: text can be longer in the reader's charset than it was in the writer's, and a profile has to
+/// fit a datagram.
+const FIELD_MAX: usize = 255;
 
 /// A client's profile, or why it is refused.
 pub(super) fn from_wire(
@@ -51,12 +54,11 @@ pub(super) fn from_wire(
 
 /// Hands a profile to `with` as the packets carry it.
 pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(WireProfile<'_>) -> T) -> T {
-    let [nick, country, province, city, email, address, zipcode, tel, name, college, occupation, homepage, intro]: [Cow<
-        '_,
-        [u8],
-    >;
-        13] = [
-        &profile.nick,
+    let text = |text: &str, max: usize| {
+        let encoded = charset.encode(text);
+        charset.cut(&encoded, max).to_vec()
+    };
+    let [country, province, city, email, address, zipcode, tel, name, college, occupation, homepage, intro] = [
         &profile.country,
         &profile.province,
         &profile.city,
@@ -70,10 +72,10 @@ pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(
         &profile.homepage,
         &profile.intro,
     ]
-    .map(|text| charset.encode(text));
+    .map(|field| text(field, FIELD_MAX));
     with(WireProfile {
         face: profile.face,
-        nick: Str(&nick),
+        nick: Str(&text(&profile.nick, NICK_MAX)),
         age: profile.age,
         gender: profile.gender,
         country: Str(&country),

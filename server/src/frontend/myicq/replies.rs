@@ -4,24 +4,20 @@ use std::net::SocketAddr;
 
 use myicq_wire::link::{Outgoing, SendError, Token};
 use myicq_wire::{
-    AddFriendReply, Command, ContactProfile, Envelope, List, LoginError, LoginReply, Presence as WirePresence,
-    RefusalReason, Refused, Reply, Seq, ServerMessage, StatusChanged, Str, UserOffline, UserOnline, UserProfile,
-    encode_reply, message,
+    AddFriendReply, Command, ContactProfile, Envelope, List, LoginError, LoginReply, RefusalReason, Refused, Reply,
+    Seq, ServerMessage, Str, UserProfile, encode_reply, message,
 };
 
-use super::login::ipv4;
+use super::notices::Notice;
 use super::{Frontend, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
-use crate::hub::{Answer, Hub, Presence, Question, Refusal, SessionKey, Tell};
+use crate::hub::{Answer, Hub, Question, Refusal, SessionKey, Tell};
 use crate::store::Message;
 use crate::time::Now;
 
-/// Entries of one MULTI_ONLINE. The original had as many; the rest follows in further ones.
-const PAGE_LEN: usize = 48;
-
 /// The domain in replies about users of this server.
-const HERE: Option<Str<'static>> = Some(Str(b""));
+pub(super) const HERE: Option<Str<'static>> = Some(Str(b""));
 
 impl Frontend {
     /// The hub answers a request.
@@ -56,22 +52,12 @@ impl Frontend {
         match tell {
             Tell::Message(message) => self.deliver(now, key, &message, hub),
             Tell::Here(users) => {
-                let users: Vec<_> = users.iter().map(to_wire).collect();
-                if let [presence] = *users {
-                    let reply = Reply::UserOnline(UserOnline { presence, domain: HERE });
-                    return self.notify(now, key, &reply, hub);
-                }
-                for page in users.chunks(PAGE_LEN) {
-                    self.notify(now, key, &Reply::MultiOnline(List::new(page)), hub);
-                }
+                let notices: Vec<_> = users.iter().map(Notice::here).collect();
+                self.notify(now, key, &notices, hub);
             }
-            Tell::Gone(uin) => {
-                self.notify(now, key, &Reply::UserOffline(UserOffline { uin, domain: HERE }), hub);
-            }
-            Tell::StatusChanged(uin, status) => {
-                self.notify(now, key, &Reply::StatusChanged(StatusChanged { uin, status, domain: HERE }), hub);
-            }
-            Tell::Replaced => self.replace(now, key, hub),
+            Tell::Gone(uin) => self.notify(now, key, &[(uin, Notice::Gone)], hub),
+            Tell::StatusChanged(uin, status) => self.notify(now, key, &[(uin, Notice::Status(status))], hub),
+            Tell::Replaced => self.replace(now, key, Event::Replaced, hub),
         }
     }
 
@@ -89,19 +75,15 @@ impl Frontend {
         self.retain(now, key, &reply, None, Token(message.id.0), hub);
     }
 
-    /// Another login took the session's place. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
+    /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
     /// acknowledge it.
-    fn replace(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
+    pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.get_mut(&key) {
             let own = session.link.take_seq();
             let (address, envelope) = (session.address, session.envelope(own));
             self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
         }
-        self.end(now, key, Event::Replaced, hub);
-    }
-
-    fn notify(&mut self, now: Now, key: SessionKey, reply: &Reply<'_>, hub: &mut Hub) {
-        self.retain(now, key, reply, None, Token(0), hub);
+        self.end(now, key, event, hub);
     }
 
     /// Answers a request, which is acknowledged by it.
@@ -110,7 +92,7 @@ impl Frontend {
     }
 
     /// Sends a datagram that is kept until the client has acknowledged it.
-    fn retain(
+    pub(super) fn retain(
         &mut self,
         now: Now,
         key: SessionKey,
@@ -176,16 +158,6 @@ impl Frontend {
             Ok(_) => self.counters.event(Event::Sent),
             Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
         }
-    }
-}
-
-fn to_wire(presence: &Presence) -> WirePresence {
-    WirePresence {
-        uin: presence.uin,
-        status: presence.status,
-        ip: ipv4(presence.place.ip),
-        port: presence.place.port,
-        real_ip: presence.place.real_ip,
     }
 }
 

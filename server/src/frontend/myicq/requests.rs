@@ -9,13 +9,11 @@ use myicq_wire::{
 };
 use zeroize::Zeroizing;
 
+use super::registration::PASSWORD_MAX;
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
 use crate::hub::{Ask, Hub, Question, Refusal, SessionKey};
 use crate::time::Now;
-
-/// Bytes of a new password: as many as a registration may have.
-const PASSWORD_MAX: usize = 128;
 
 /// A question is called after the request that asks it.
 pub(super) fn question(session: SessionKey, command: Command, seq: Seq) -> Question {
@@ -42,8 +40,8 @@ impl Frontend {
     /// Whether it was new and has been handled. It must open before its number is marked as received: anybody can send a number.
     fn receive(&mut self, now: Now, key: SessionKey, datagram: &[u8], hub: &mut Hub) -> bool {
         let Ok((header, body)) = ClientHeader::decode(datagram) else { return false };
-        let mut scratch = std::mem::take(&mut self.scratch);
         let Some(session) = self.sessions.get_mut(&key) else { return false };
+        let mut scratch = std::mem::take(&mut self.scratch);
         let opened = session.open(&header, body, &mut scratch);
         let handled = match (opened, header.seq) {
             (Err(error), _) => {

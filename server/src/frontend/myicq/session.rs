@@ -10,10 +10,14 @@ use myicq_wire::{
     open_request,
 };
 
+use super::notices::LateNotices;
 use crate::hub::Place;
 
 /// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
 pub(super) const HELD_MAX: usize = 8;
+
+/// Bytes of these: room for what such a client may ask, not for a flood from addresses that are not the sender's.
+pub(super) const HELD_BYTES_MAX: usize = 2048;
 
 /// A logged-in client.
 #[derive(Debug)]
@@ -27,8 +31,9 @@ pub(super) struct Session {
     pub(super) charset: Charset,
     pub(super) link: Link,
     pub(super) last_heard: Instant,
-    /// The timer of this session in the queue of timers that counts; others are stale.
-    pub(super) armed: Option<Instant>,
+    pub(super) timers: Timers,
+    /// What it is to be told of its contacts once it has taken what it was told before.
+    pub(super) late_notices: Option<Box<LateNotices>>,
     key: Key,
     /// In which form the bodies are enciphered, once one has been deciphered.
     form: Option<CipherForm>,
@@ -45,9 +50,40 @@ pub(super) struct HalfOpen {
     pub(super) held: Vec<Box<[u8]>>,
     /// When the client may be asked once more, unasked, for an acknowledgement.
     pub(super) probe_at: Option<Instant>,
+    /// Acknowledgements of numbers that were never sent.
+    pub(super) wrong_acks: u8,
     /// Bytes that came from the address less those that went there.
     pub(super) budget: usize,
     pub(super) deadline: Instant,
+}
+
+/// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
+/// the end of the session: were it one for both, each datagram would leave an entry behind that stays for minutes.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    link: Option<Instant>,
+    end: Option<Instant>,
+}
+
+impl Timers {
+    /// What is to be queued so that these two are not missed. A later deadline than the one that is queued waits until that one fires.
+    pub(super) fn arm(&mut self, link: Option<Instant>, end: Instant) -> [Option<Instant>; 2] {
+        [sooner(&mut self.link, link), sooner(&mut self.end, Some(end))]
+    }
+
+    /// Whether an entry that fires is one that counts.
+    pub(super) fn fire(&mut self, deadline: Instant) -> bool {
+        let counts = self.link == Some(deadline) || self.end == Some(deadline);
+        self.link = self.link.filter(|&link| link != deadline);
+        self.end = self.end.filter(|&end| end != deadline);
+        counts
+    }
+}
+
+fn sooner(queued: &mut Option<Instant>, deadline: Option<Instant>) -> Option<Instant> {
+    let sooner = deadline.filter(|&deadline| queued.is_none_or(|queued| deadline < queued))?;
+    *queued = Some(sooner);
+    *queued
 }
 
 impl Session {
@@ -74,7 +110,8 @@ impl Session {
             charset: if once { Charset::Gb18030 } else { legacy },
             link,
             last_heard: now,
-            armed: None,
+            timers: Timers::default(),
+            late_notices: None,
             key,
             form: None,
             half_open: Some(Box::new(half_open)),

@@ -227,7 +227,7 @@ impl<'a> Fields<'a> {
         let text = self.text.ok_or(text_error(what, self.at))?;
         let field = words(text);
         self.text = text.get(field.len() + 1..);
-        self.at += field.len() + 1;
+        self.at += field.len() + usize::from(self.text.is_some());
         Ok(field)
     }
 

@@ -16,7 +16,7 @@ Exit codes:
   1  something else went wrong, with the terminal, a file, or bytes to decode
   2  the arguments are wrong, or ask for what cannot be sent
   3  no server there, or no answer in time
-  4  the server refused the login or the registration
+  4  the server refused the login, the registration or the request
   5  the server did not acknowledge the message or the change
   6  the session ended before: lost, or replaced by another login of the same user
   7  the contact was not added: it wants to be asked first, or nobody may

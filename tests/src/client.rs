@@ -1,0 +1,250 @@
+//! The two programs that a user may have, seen from his chair: what he can ask, and what he gets to see.
+
+use std::collections::BTreeMap;
+
+use myicq_client::account::{Account, Answer, Config, Entropy, Registration, Request};
+use myicq_client::{EndReason, Event, Message, Password, Profile, SeenMessages, Timeouts};
+use myicq_wire::{Authorization, Instant, MessageKind, Status, Uin};
+
+use crate::original::Original;
+
+#[expect(missing_docs, reason = "the fields are what their types say")]
+/// What a user asks of his program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// Say something.
+    Say { to: Uin, text: String },
+    /// "May I add you?"
+    AskAuthorization { to: Uin, reason: String },
+    /// "You may", or not.
+    Authorize { to: Uin, granted: bool },
+    /// Be shown differently.
+    Status(Status),
+    /// Have somebody on the list.
+    Add(Uin),
+    /// Have somebody off the list.
+    Remove(Uin),
+    /// See the list.
+    Contacts,
+    /// See somebody's profile.
+    Profile(Uin),
+    /// Have another nick and another way to be added, and perhaps another password.
+    Modify { nick: String, auth: Authorization, password: Option<String> },
+}
+
+#[expect(missing_docs, reason = "the fields are what their types say")]
+/// What a user gets to see.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// The session is open.
+    LoggedIn,
+    /// Somebody says something: the words, or the reason.
+    Message { from: Uin, kind: MessageKind, text: String },
+    /// A contact is here, shown as this.
+    Here(Uin, Status),
+    /// A contact is gone.
+    Gone(Uin),
+    /// What became of an [`Ask`].
+    Verdict { ask: u64, done: bool },
+    /// An answer that is more than a verdict; the verdict comes as well.
+    Answer { ask: u64, text: String },
+    /// The session is over.
+    Ended(String),
+}
+
+/// A session in one program or the other.
+#[derive(Debug)]
+pub enum Session {
+    /// This project's client.
+    Ours(Box<Ours>),
+    /// The client of 2003.
+    Original(Box<Original>),
+}
+
+/// This project's client: the machine itself, and which of its requests is which of the user's.
+#[derive(Debug)]
+pub struct Ours {
+    account: Account,
+    asks: BTreeMap<myicq_client::account::RequestId, u64>,
+}
+
+impl Ours {
+    /// Logs in.
+    pub fn new(now: Instant, uin: Uin, password: &str, status: Status, random: [u8; 14], seen: SeenMessages) -> Self {
+        let mut config = Config::new(uin, Password::new(password).unwrap());
+        config.status = status;
+        config.real_ip = [127, 0, 0, 1].into();
+        config.port = 32_765;
+        let account = Account::new(now, config, Entropy::from_bytes(random), seen).unwrap();
+        Self { account, asks: BTreeMap::new() }
+    }
+
+    /// What it remembers of the messages that it has shown.
+    pub fn seen(&self) -> SeenMessages {
+        self.account.seen().clone()
+    }
+
+    fn ask(&mut self, now: Instant, ask: u64, what: &Ask) -> Result<(), String> {
+        let request = match what {
+            Ask::Say { to, text } => Request::send(*to, &Message::text(text.clone())),
+            Ask::AskAuthorization { to, reason } => {
+                let message =
+                    Message::AuthRequest { face: myicq_wire::Face(1), nick: "nick".into(), reason: reason.clone() };
+                Request::send(*to, &message)
+            }
+            Ask::Authorize { to, granted: true } => Request::send(*to, &Message::AuthAccepted),
+            Ask::Authorize { to, granted: false } => Request::send(*to, &Message::AuthRejected { reason: "no".into() }),
+            Ask::Status(status) => Request::status(*status),
+            Ask::Add(uin) => Request::add(*uin),
+            Ask::Remove(uin) => Request::remove(*uin),
+            Ask::Contacts => Ok(Request::contacts()),
+            Ask::Profile(uin) => Request::profile(*uin),
+            Ask::Modify { nick, auth, password } => {
+                let profile = Profile { nick: nick.clone(), ..Profile::default() };
+                let password = password.as_deref().map(|password| Password::new(password).unwrap());
+                Request::modify(&profile, *auth, password)
+            }
+        };
+        let id = request.and_then(|request| self.account.request(now, request)).map_err(|misuse| misuse.to_string())?;
+        self.asks.insert(id, ask);
+        Ok(())
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        while let Some(event) = self.account.poll_event() {
+            notices.extend(notice(event));
+        }
+        while let Some((id, answer)) = self.account.poll_answer() {
+            let ask = self.asks.remove(&id).expect("each request is answered once");
+            notices.extend(answer.as_ref().ok().and_then(answer_text).map(|text| Notice::Answer { ask, text }));
+            let done = matches!(&answer, Ok(answer) if *answer != Answer::Added(Authorization::NOBODY) && *answer != Answer::Added(Authorization::REQUIRED));
+            notices.push(Notice::Verdict { ask, done });
+        }
+        notices
+    }
+}
+
+fn notice(event: Event) -> Option<Notice> {
+    Some(match event {
+        Event::LoggedIn { exactly_once, .. } => {
+            assert!(exactly_once, "our server grants ONCE to our client");
+            Notice::LoggedIn
+        }
+        Event::Message { from, message, .. } => {
+            let (kind, text) = match message {
+                Message::Text { text } => (MessageKind::TEXT, text),
+                Message::AutoReply { text } => (MessageKind::AUTO_REPLY, text),
+                Message::AuthAccepted => (MessageKind::AUTH_ACCEPTED, String::new()),
+                Message::AuthRequest { reason, .. } => (MessageKind::AUTH_REQUEST, reason),
+                Message::AuthRejected { reason } => (MessageKind::AUTH_REJECTED, reason),
+                Message::Added => (MessageKind::ADDED, String::new()),
+                other => panic!("{other:?}"),
+            };
+            Notice::Message { from, kind, text }
+        }
+        Event::Online(presence) => Notice::Here(presence.uin, presence.status),
+        Event::StatusChanged { uin, status, .. } => Notice::Here(uin, status),
+        Event::Offline { uin, .. } => Notice::Gone(uin),
+        Event::Ended { reason } => Notice::Ended(reason.to_string()),
+        _ => return None,
+    })
+}
+
+fn answer_text(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Contacts(uins) => Some(list(uins.iter().copied())),
+        Answer::Profile(profile) => Some(profile.nick.clone()),
+        Answer::Added(result) => Some(added(*result)),
+        _ => None,
+    }
+}
+
+/// Numbers as a play writes them.
+pub fn list(uins: impl Iterator<Item = Uin>) -> String {
+    uins.map(|uin| uin.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// The result of ADD_FRIEND as a play writes it.
+pub fn added(result: Authorization) -> String {
+    match result {
+        Authorization::ANYONE => "added",
+        Authorization::REQUIRED => "must ask",
+        _ => "nobody may",
+    }
+    .to_owned()
+}
+
+impl Session {
+    /// A datagram has come.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        match self {
+            Self::Ours(ours) => ours.account.handle_datagram(now, datagram),
+            Self::Original(original) => original.handle_datagram(now, datagram),
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self {
+            Self::Ours(ours) => ours.account.handle_timeout(now),
+            Self::Original(original) => original.handle_timeout(now),
+        }
+    }
+
+    /// Asks; the verdict comes as a [`Notice`].
+    ///
+    /// # Errors
+    /// What the program says when it refuses by itself.
+    pub fn ask(&mut self, now: Instant, ask: u64, what: &Ask) -> Result<(), String> {
+        match self {
+            Self::Ours(ours) => ours.ask(now, ask, what),
+            Self::Original(original) => original.ask(now, ask, what),
+        }
+    }
+
+    /// Ends the session.
+    pub fn log_out(&mut self) {
+        match self {
+            Self::Ours(ours) => ours.account.log_out(),
+            Self::Original(original) => original.log_out("logged out"),
+        }
+    }
+
+    /// The next datagram to be sent.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        match self {
+            Self::Ours(ours) => ours.account.poll_transmit(now),
+            Self::Original(original) => original.poll_transmit(),
+        }
+    }
+
+    /// What there is to see.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        match self {
+            Self::Ours(ours) => ours.notices(),
+            Self::Original(original) => original.take_notices(),
+        }
+    }
+
+    /// When to call [`Session::handle_timeout`] and [`Session::poll_transmit`] again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Ours(ours) => ours.account.poll_timeout(),
+            Self::Original(original) => original.poll_timeout(),
+        }
+    }
+}
+
+/// A registration with this project's client.
+pub fn register(now: Instant, password: &str, random: [u8; 14]) -> Registration {
+    Registration::new(now, &Password::new(password).unwrap(), Entropy::from_bytes(random), Timeouts::default()).unwrap()
+}
+
+/// The number that a registration brought, once there is one.
+///
+/// # Errors
+/// Why there is none.
+pub fn registered(registration: &Registration) -> Result<Option<Uin>, EndReason> {
+    registration.outcome().transpose()
+}

@@ -1,0 +1,176 @@
+//! A server without its driver: one shard, a store in memory that answers after a while, passwords that take a moment.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use myicq_server::config::{Config, Security};
+use myicq_server::store::{self, MemoryStore};
+use myicq_server::{Counters, Input, Now, Output, Shard, hub, passwords};
+use myicq_wire::{Instant, UnixTime};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+/// The time of day at which all of this begins, in microseconds since 1970: a day in 2027.
+const BEGIN: u64 = 1_800_000_000_000_000;
+
+/// How long the surroundings of the shard take. They answer in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Delays {
+    /// From a request to its commit.
+    pub commit: Duration,
+    /// From the commit to the answer.
+    pub answer: Duration,
+    /// A password.
+    pub password: Duration,
+}
+
+impl Delays {
+    /// Everything at once.
+    pub const NONE: Self = Self { commit: Duration::ZERO, answer: Duration::ZERO, password: Duration::ZERO };
+}
+
+/// A server that can be told what comes and what time it is, and that can die.
+#[derive(Debug)]
+pub struct Host {
+    config: Arc<Config>,
+    shard: Shard,
+    store: MemoryStore,
+    delays: Delays,
+    uncommitted: VecDeque<(Instant, store::Request)>,
+    committed: VecDeque<(Instant, store::Reply)>,
+    hashing: VecDeque<(Instant, hub::PasswordResult)>,
+    sent: Vec<(SocketAddr, Vec<u8>)>,
+    seed: u64,
+    /// The disk says that messages are kept, and keeps none: to see that the tests would notice.
+    pub forgets_messages: bool,
+    /// The disk takes no more users: theirs would be memory that a server with a real disk does not need.
+    pub takes_no_users: bool,
+}
+
+/// The configuration of these tests: the defaults, with passwords that cost little.
+pub fn config() -> Config {
+    let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1 };
+    Config { security, ..Config::default() }
+}
+
+fn clock(now: Instant) -> Now {
+    Now { instant: now, unix: UnixTime(BEGIN + now.0) }
+}
+
+impl Host {
+    /// A server without users.
+    pub fn new(config: Config, delays: Delays, seed: u64) -> Self {
+        let config = Arc::new(config);
+        Self {
+            shard: Shard::new(Arc::clone(&config), StdRng::seed_from_u64(seed)).unwrap(),
+            config,
+            store: MemoryStore::default(),
+            delays,
+            uncommitted: VecDeque::new(),
+            committed: VecDeque::new(),
+            hashing: VecDeque::new(),
+            sent: Vec::new(),
+            seed,
+            forgets_messages: false,
+            takes_no_users: false,
+        }
+    }
+
+    /// A datagram has come.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        self.advance(now);
+        self.shard.handle_input(clock(now), Input::Datagram { from, bytes });
+        self.drain(now);
+        self.advance(now);
+    }
+
+    /// Does all that is due until `now`.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
+            if self.shard.poll_timeout().is_some_and(|at| at <= due) {
+                self.shard.handle_input(clock(due), Input::Timeout);
+            }
+            if let Some((_, request)) = self.uncommitted.pop_front_if(|(at, _)| *at <= due) {
+                let reply = self.commit(&request);
+                self.committed.push_back((due + self.delays.answer, reply));
+            }
+            if let Some((_, reply)) = self.committed.pop_front_if(|(at, _)| *at <= due) {
+                self.shard.handle_input(clock(due), Input::Store(reply));
+            }
+            if let Some((_, result)) = self.hashing.pop_front_if(|(at, _)| *at <= due) {
+                self.shard.handle_input(clock(due), Input::Password(result));
+            }
+            self.drain(due);
+        }
+    }
+
+    fn commit(&mut self, request: &store::Request) -> store::Reply {
+        match request.work {
+            store::Work::StoreMessage { .. } if self.forgets_messages => self.store.clone().apply(request),
+            store::Work::CreateUser { .. } if self.takes_no_users => {
+                store::Reply { ticket: request.ticket, outcome: store::Outcome::Failed }
+            }
+            _ => self.store.apply(request),
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.shard.poll_output() {
+            match output {
+                Output::Datagram { to, bytes } => self.sent.push((to, bytes.to_vec())),
+                Output::Store(request) => self.uncommitted.push_back((now + self.delays.commit, request)),
+                Output::Password(job) => {
+                    let result = passwords::run(&job, [7; 16], &self.config.security);
+                    self.hashing.push_back((now + self.delays.password, result));
+                }
+            }
+        }
+    }
+
+    /// When to call [`Host::advance`] again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let front = [
+            self.uncommitted.front().map(|(at, _)| *at),
+            self.committed.front().map(|(at, _)| *at),
+            self.hashing.front().map(|(at, _)| *at),
+        ];
+        front.into_iter().chain([self.shard.poll_timeout()]).flatten().min()
+    }
+
+    /// What was sent since this was last asked.
+    pub fn take_sent(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Dies, and begins anew from what was committed.
+    pub fn crash(&mut self) {
+        self.seed = self.seed.wrapping_add(1);
+        self.shard = Shard::new(Arc::clone(&self.config), StdRng::seed_from_u64(self.seed)).unwrap();
+        self.uncommitted.clear();
+        self.committed.clear();
+        self.hashing.clear();
+        self.sent.clear();
+    }
+
+    /// What was counted since the last start.
+    pub fn counters(&self) -> &Counters {
+        self.shard.counters()
+    }
+
+    /// How many sessions there are, open and half-open.
+    pub fn sessions(&self) -> usize {
+        self.shard.sessions()
+    }
+
+    /// Whether nothing is under way any more.
+    pub fn is_idle(&self) -> bool {
+        self.shard.is_idle() && self.uncommitted.is_empty() && self.committed.is_empty() && self.hashing.is_empty()
+    }
+
+    /// What is on the disk.
+    pub fn store_mut(&mut self) -> &mut MemoryStore {
+        &mut self.store
+    }
+}

@@ -1,0 +1,153 @@
+//! The two programs as people run them: real processes, real sockets, real files.
+#![expect(clippy::disallowed_methods, reason = "these processes are the outside")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+
+/// What the server is run with: passwords that cost little, as in a load test.
+const CONFIG: &str = "[limits]\nrates = \"off\"\n[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n";
+
+/// Where the programs are. They are built when that has not happened yet: `cargo test -p` builds no program of another crate.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        // target/debug/deps/test-…
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().and_then(Path::parent).unwrap();
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(profile.parent().unwrap());
+        build.args(profile.ends_with("release").then_some("--release"));
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "the programs do not build");
+        profile.to_owned()
+    })
+}
+
+/// A running `myicqd`. It dies with its owner.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    // Held open, so that the server never writes into a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts it on a folder, and waits until it listens.
+    pub fn start(folder: &Path) -> Self {
+        let config = folder.join("myicqd.toml");
+        fs::write(&config, CONFIG).unwrap();
+        let mut child = Command::new(programs().join("myicqd"))
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.join("data"))
+            .arg("--config")
+            .arg(config)
+            .env("MYICQD_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on udp ").unwrap_or_else(|| panic!("{line:?}"));
+        Self { address: address.parse().unwrap(), child, _stdout: stdout }
+    }
+
+    /// Kills it without a warning, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn terminate(mut self) -> ExitStatus {
+        signal("TERM", &self.child);
+        self.child.wait().unwrap()
+    }
+
+    /// `myicq` with these arguments, as this user.
+    pub fn command(&self, arguments: &[&str], uin: Option<&str>) -> Command {
+        let mut command = Command::new(programs().join("myicq"));
+        command.args(arguments).args(["--server", &self.address.to_string(), "--password-stdin"]);
+        command.args(uin.into_iter().flat_map(|uin| ["--uin", uin]));
+        command.env_remove("MYICQ_SERVER").env_remove("MYICQ_UIN").env_remove("MYICQ_PASSWORD_FILE");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `myicq` to its end.
+    pub fn myicq(&self, arguments: &[&str], uin: Option<&str>, password: &str) -> Output {
+        let mut child = self.command(arguments, uin).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs `myicq`, which must do what it is told; what it printed.
+    pub fn done(&self, arguments: &[&str], uin: Option<&str>, password: &str) -> String {
+        let output = self.myicq(arguments, uin, password);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "myicq {arguments:?}: {}\n{stderr}", output.status);
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// A user who listens; returns once he is logged in.
+    pub fn listen(&self, uin: &str, password: &str) -> Listener {
+        let mut child = self.command(&["listen", "--json", "--for", "60s"], Some(uin)).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut listener = Listener { child, lines };
+        listener.wait_for("logged_in");
+        listener
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error says that it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A running `myicq listen --json`. It dies with its owner.
+#[derive(Debug)]
+pub struct Listener {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Listener {
+    /// The next event of this name; those before it are passed over.
+    pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
+        loop {
+            let mut line = String::new();
+            let read = self.lines.read_line(&mut line).unwrap();
+            assert!(read > 0, "the listener ended before {event:?} came");
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
+            if value["event"] == event {
+                return value;
+            }
+        }
+    }
+
+    /// Stops it in its tracks: it takes nothing and acknowledges nothing any more.
+    pub fn freeze(&self) {
+        signal("STOP", &self.child);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn signal(name: &str, child: &Child) {
+    let killed = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+}

@@ -1,0 +1,37 @@
+//! Plays every `scenarios/*.scene`, with our own client, with the client of 2003, and with each mixture of them.
+#![expect(clippy::disallowed_methods, reason = "the scenes are files")]
+
+use std::fs;
+use std::path::Path;
+
+use myicq_tests::script::play;
+
+#[test]
+fn every_scene() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut scenes: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scenes.sort();
+    let mut failures = Vec::new();
+    for path in &scenes {
+        let name = path.file_name().unwrap().to_string_lossy();
+        match play(&fs::read_to_string(path).unwrap()) {
+            Ok(mixtures) => println!("{name}: {mixtures} mixtures of programs"),
+            Err(why) => failures.push(format!("{name}, {why}")),
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(scenes.len() > 10);
+}
+
+#[test]
+fn scenes_that_are_not_so_are_found() {
+    let refused = |scene: &str| play(scene).unwrap_err();
+    assert!(refused("people anna\nanna dances").contains("not understood"));
+    assert!(refused("people anna\nben registers").contains("who is ben?"));
+    assert!(
+        refused("people anna ben\nanna registers\nben registers\nanna logs in\nben logs in\nanna sees ben online")
+            .contains("got None")
+    );
+    let unheard = "people anna ben\nall use ours\nanna registers\nben registers\nanna logs in\nben logs in\nanna says to ben: psst";
+    assert!(refused(unheard).contains("also heard"));
+}

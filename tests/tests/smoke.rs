@@ -1,0 +1,52 @@
+//! A conversation between two people with the programs as they are built.
+#![cfg(unix)]
+
+use myicq_tests::process::Server;
+
+const PASSWORD: &str = "hunter2";
+
+#[test]
+fn a_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let anna = &server.done(&["register"], None, PASSWORD);
+    let ben = &server.done(&["register"], None, "correcthorse");
+    assert_eq!((anna.as_str(), ben.as_str()), ("10001", "10002"));
+
+    server.done(&["add", ben], Some(anna), PASSWORD);
+    assert_eq!(server.done(&["contacts"], Some(anna), PASSWORD), *ben);
+
+    // Ben hears at once what waits for him, and then what is said to his face.
+    server.done(&["send", "--to", ben, "hello, 你好"], Some(anna), PASSWORD);
+    let mut listening = server.listen(ben, "correcthorse");
+    let added = listening.wait_for("message");
+    assert_eq!((&added["kind"], &added["from"]), (&"added".into(), &10_001.into()));
+    let waited = listening.wait_for("message");
+    assert_eq!((&waited["text"], &waited["from"]), (&"hello, 你好".into(), &10_001.into()));
+    server.done(&["send", "--to", ben, "and again"], Some(anna), PASSWORD);
+    assert_eq!(listening.wait_for("message")["text"], "and again");
+
+    // Scripts rely on the exit codes.
+    let code = |arguments: &[&str], password| server.myicq(arguments, Some(anna), password).status.code();
+    assert_eq!(code(&["send", "--to", ben, "x"], "wrong"), Some(4));
+    let to_nobody = code(&["send", "--to", "99999", "x"], PASSWORD);
+    assert!(matches!(to_nobody, Some(4 | 5)), "refused or not acknowledged, but {to_nobody:?}");
+    assert_eq!(code(&["send", "--to", ben, &"x".repeat(451)], PASSWORD), Some(2));
+
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn passwords_are_not_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.done(&["register"], None, "correct horse battery staple");
+    assert_eq!(server.terminate().code(), Some(0));
+    #[expect(clippy::disallowed_methods, reason = "what the server has written is in files")]
+    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let password = b"correct horse battery staple";
+        assert!(!bytes.windows(password.len()).any(|window| window == password), "{}", path.display());
+    }
+}

@@ -39,6 +39,13 @@ fn corrupting_weather() {
     all(20_000..20_100, Climate::Corrupting);
 }
 
+/// A LOGIN that the network delivered once more made a server that had died and come back know the session of a client of 2003 again, which
+/// then sent again what had been delivered and not acknowledged.
+#[test]
+fn a_login_that_comes_again_after_a_crash() {
+    live(19_155, Climate::Foul);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_course() {
     assert_eq!(live(4, Climate::Drawn), live(4, Climate::Drawn));

@@ -335,11 +335,11 @@ mod tests {
     #[test]
     fn what_an_original_client_would_crash_on_is_refused() {
         assert_eq!(error(MessageKind::AUTH_REQUEST, b""), ("face", 0));
-        assert_eq!(error(MessageKind::AUTH_REQUEST, b"12"), ("nick", 3));
-        assert_eq!(error(MessageKind::AUTH_REQUEST, b"12\xffnick"), ("reason", 8));
-        assert_eq!(error(MessageKind::TCP_REQUEST, b"sendfile"), ("reason", 9));
-        assert_eq!(error(MessageKind::TCP_REQUEST, b"sendfile\xffwhy"), ("port", 13));
-        assert_eq!(error(MessageKind::TCP_ACCEPTED, b"sendfile"), ("port", 9));
+        assert_eq!(error(MessageKind::AUTH_REQUEST, b"12"), ("nick", 2));
+        assert_eq!(error(MessageKind::AUTH_REQUEST, b"12\xffnick"), ("reason", 7));
+        assert_eq!(error(MessageKind::TCP_REQUEST, b"sendfile"), ("reason", 8));
+        assert_eq!(error(MessageKind::TCP_REQUEST, b"sendfile\xffwhy"), ("port", 12));
+        assert_eq!(error(MessageKind::TCP_ACCEPTED, b"sendfile"), ("port", 8));
         for unknown in 9..=255 {
             assert_eq!(error(MessageKind(unknown), b"0\xff0\xff0"), ("type", 0));
         }

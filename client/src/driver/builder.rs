@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use myicq_wire::{MAX_DATAGRAM, Status, Uin};
 use tokio::net::UdpSocket;
@@ -21,6 +22,26 @@ const MAX_ASKS: usize = 64;
 
 /// How many events may lie between the session and its reader, beyond those that the session itself keeps.
 const MAX_DELIVERIES: usize = 64;
+
+/// How long a server that is not there is waited for before it is tried once more.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// An address to try.
+struct Candidate {
+    address: SocketAddr,
+    after: Option<Duration>,
+}
+
+impl Candidate {
+    /// The address, once it is its turn.
+    async fn reached(self) -> SocketAddr {
+        if let Some(wait) = self.after {
+            let clock = Clock::start();
+            clock.wait_until(Some(clock.now() + wait)).await;
+        }
+        self.address
+    }
+}
 
 /// Why there is no session, or no new user.
 #[derive(Debug, thiserror::Error)]
@@ -106,9 +127,8 @@ impl Builder {
         // No direct sessions yet: without an address of our own, nobody tries to open one.
         (config.status, config.timeouts) = (self.status, self.timeouts);
         let mut failure = None;
-        for server in self.addresses().await? {
-            match open(server, config.clone(), self.seen.clone()).await {
-                // "localhost" may be an IPv6 address first, while the server listens on IPv4 alone.
+        for server in self.candidates().await? {
+            match open(server.reached().await, config.clone(), self.seen.clone()).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
                 outcome => return outcome,
             }
@@ -124,8 +144,8 @@ impl Builder {
     /// [`ConnectError`].
     pub async fn register(self, password: &Password) -> Result<Uin, ConnectError> {
         let mut failure = None;
-        for server in self.addresses().await? {
-            match register_at(server, password, self.timeouts).await {
+        for server in self.candidates().await? {
+            match register_at(server.reached().await, password, self.timeouts).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
                 outcome => return outcome,
             }
@@ -133,9 +153,17 @@ impl Builder {
         Err(failure.unwrap_or_else(|| self.no_address()))
     }
 
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+    /// Where the server may be: "localhost" may be an IPv6 address first, while the server listens on IPv4 alone. When nobody listens anywhere,
+    /// all of them once more: perhaps it is just starting.
+    async fn candidates(&self) -> Result<Vec<Candidate>, ConnectError> {
         let found = addresses_of(&self.server).await;
-        found.map_err(|error| ConnectError::Address { server: self.server.clone(), error })
+        let found = found.map_err(|error| ConnectError::Address { server: self.server.clone(), error })?;
+        let now = found.iter().map(|&address| Candidate { address, after: None });
+        let again = found
+            .iter()
+            .enumerate()
+            .map(|(index, &address)| Candidate { address, after: (index == 0).then_some(PATIENCE) });
+        Ok(now.chain(again).collect())
     }
 
     fn no_address(&self) -> ConnectError {

@@ -83,7 +83,7 @@ impl Deliveries {
         self.deadlines.front().map(|&(deadline, _)| deadline)
     }
 
-    /// Numbers rise, also across restarts, as long as the clock does not go back: they are microseconds of it.
+    /// Numbers are microseconds of the clock, and rise even when it does not.
     fn next_id(&mut self, now: Now) -> MessageId {
         self.last_id = MessageId(now.unix.0.max(self.last_id.0 + 1));
         self.last_id
@@ -202,6 +202,18 @@ impl Hub {
         }
     }
 
+    /// Numbers must go on behind those of the stored messages, also where the clock was set back.
+    pub(super) fn load_last_message(&mut self) {
+        self.ask_store(Work::LoadLastMessage, Waiting::LastMessage);
+    }
+
+    pub(super) fn on_last_message(&mut self, outcome: &Outcome) {
+        match *outcome {
+            Outcome::LastMessage(last) => self.deliveries.last_id = self.deliveries.last_id.max(last),
+            _ => self.load_last_message(),
+        }
+    }
+
     /// Loads the next of a user's stored messages.
     pub(super) fn load_messages(&mut self, uin: Uin) {
         let Some(user) = self.online.get_mut(&uin) else { return };
@@ -227,8 +239,6 @@ impl Hub {
             return;
         };
         *last = newest.id;
-        // A clock that was set back must not make newer messages look older.
-        self.deliveries.last_id = self.deliveries.last_id.max(newest.id);
         user.in_flight.extend(messages.iter().map(|message| message.id));
         for message in messages {
             let delivery = Delivery { message: Arc::clone(&message), sender: None, state: DeliveryState::Stored };

@@ -115,6 +115,7 @@ enum Waiting {
     MessageStored(MessageId),
     MessagesLoaded(SessionKey),
     MessageDeleted,
+    LastMessage,
 }
 
 impl Hub {
@@ -123,7 +124,7 @@ impl Hub {
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
     pub fn new(config: Arc<Config>) -> Result<Self, HashError> {
-        Ok(Self {
+        let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             config,
             online: HashMap::new(),
@@ -141,7 +142,10 @@ impl Hub {
             effects: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
-        })
+        };
+        // Answered before the first login can be: the store does one after the other.
+        hub.load_last_message();
+        Ok(hub)
     }
 
     /// How many users are here and show it: what clients are told, so that nobody can count the invisible ones.
@@ -209,6 +213,7 @@ impl Hub {
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
             Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
+            Waiting::LastMessage => self.on_last_message(&reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }

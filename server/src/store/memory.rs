@@ -73,6 +73,7 @@ impl MemoryStore {
                 Outcome::Authorized(self.answer_authorization(asker, target, granted, max))
             }
             Work::StoreMessage { ref message, max, pair_max } => self.store_message(message, max, pair_max),
+            Work::LoadLastMessage => Outcome::LastMessage(self.ids.last().copied().unwrap_or_default()),
             Work::LoadMessages { recipient, after, limit } => Outcome::Messages(
                 self.mailbox(recipient).filter(|message| message.id > after).take(limit).map(Arc::clone).collect(),
             ),

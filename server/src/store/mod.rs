@@ -109,6 +109,8 @@ pub enum Work {
         /// Messages kept from one sender for one recipient at most.
         pair_max: usize,
     },
+    /// The highest number of a message that is kept: [`Outcome::LastMessage`].
+    LoadLastMessage,
     /// The oldest messages kept for a user: [`Outcome::Messages`].
     LoadMessages {
         /// For whom.
@@ -155,6 +157,8 @@ pub enum Outcome {
     Authorized(bool),
     /// Whether the message is kept.
     Stored(Result<(), NotStored>),
+    /// The number, 0 if no message is kept.
+    LastMessage(MessageId),
     /// The messages, by rising number.
     Messages(Vec<Arc<Message>>),
     /// The disk failed, or was full. Nothing has been changed.

@@ -37,9 +37,11 @@ type Done<T = Outcome> = Result<T, Fault>;
 /// Whether the work may change something.
 pub(super) fn writes(work: &Work) -> bool {
     match work {
-        Work::LoadAccount { .. } | Work::LoadProfile { .. } | Work::LoadContacts { .. } | Work::LoadMessages { .. } => {
-            false
-        }
+        Work::LoadAccount { .. }
+        | Work::LoadProfile { .. }
+        | Work::LoadContacts { .. }
+        | Work::LoadLastMessage
+        | Work::LoadMessages { .. } => false,
         Work::CreateUser { .. }
         | Work::SaveProfile { .. }
         | Work::AddContact { .. }
@@ -71,6 +73,7 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
             answer_authorization(connection, asker, target, granted, max).await
         }
         Work::StoreMessage { ref message, max, pair_max } => store_message(connection, message, max, pair_max).await,
+        Work::LoadLastMessage => load_last_message(connection).await,
         Work::LoadMessages { recipient, after, limit } => load_messages(connection, recipient, after, limit).await,
         Work::DeleteMessage { recipient, id } => delete_message(connection, recipient, id).await,
     }
@@ -248,6 +251,11 @@ async fn store_message(connection: &mut SqliteConnection, message: &Message, max
     let known = query("SELECT 1 FROM users WHERE uin = ?").bind(message.to.0).fetch_optional(connection).await?;
     let reason = if known.is_some() { NotStored::MailboxFull } else { NotStored::NoSuchUser };
     Ok(Outcome::Stored(Err(reason)))
+}
+
+async fn load_last_message(connection: &mut SqliteConnection) -> Done {
+    let last: i64 = query_scalar("SELECT coalesce(max(id), 0) FROM messages").fetch_one(connection).await?;
+    Ok(Outcome::LastMessage(MessageId(last.try_into().unwrap_or_default())))
 }
 
 async fn load_messages(connection: &mut SqliteConnection, recipient: Uin, after: MessageId, limit: usize) -> Done {

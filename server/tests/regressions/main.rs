@@ -1,0 +1,14 @@
+//! Faults that the server once had, and promises that are easily broken again: each a test of its own name.
+//!
+//! They speak to a whole shard in the bytes of the wire, with a clock, a store and a network of their own ([`scene`]).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod client;
+mod half_open;
+mod links;
+mod login;
+mod messages;
+mod presence;
+mod profiles;
+mod registration;
+mod scene;

@@ -88,6 +88,8 @@ impl Host {
 
     /// Does all that is due until `now`.
     pub fn advance(&mut self, now: Instant) {
+        // A shard that has just begun has something to ask of the store.
+        self.drain(now);
         while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
             if self.shard.poll_timeout().is_some_and(|at| at <= due) {
                 self.shard.handle_input(clock(due), Input::Timeout);

@@ -63,7 +63,7 @@ impl Host {
     /// A server without users.
     pub fn new(config: Config, delays: Delays, seed: u64) -> Self {
         let config = Arc::new(config);
-        Self {
+        let mut host = Self {
             shard: Shard::new(Arc::clone(&config), StdRng::seed_from_u64(seed)).unwrap(),
             config,
             store: MemoryStore::default(),
@@ -75,7 +75,10 @@ impl Host {
             seed,
             forgets_messages: false,
             takes_no_users: false,
-        }
+        };
+        // A shard that has just begun has something to ask of the store.
+        host.drain(Instant::default());
+        host
     }
 
     /// A datagram has come.
@@ -88,8 +91,6 @@ impl Host {
 
     /// Does all that is due until `now`.
     pub fn advance(&mut self, now: Instant) {
-        // A shard that has just begun has something to ask of the store.
-        self.drain(now);
         while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
             if self.shard.poll_timeout().is_some_and(|at| at <= due) {
                 self.shard.handle_input(clock(due), Input::Timeout);
@@ -154,6 +155,7 @@ impl Host {
         self.committed.clear();
         self.hashing.clear();
         self.sent.clear();
+        self.drain(Instant::default());
     }
 
     /// What was counted since the last start.

@@ -41,10 +41,11 @@ mod seen;
 pub use account::{Answer, OwnProfile, RemoteContacts, Timeouts};
 #[cfg(feature = "tokio")]
 pub use driver::{Builder, Client, ConnectError, Events, Receipt};
-pub use error::{EndReason, LoginRefused, Misuse, RequestError};
+pub use error::{EndReason, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
-pub use myicq_wire::{Authorization, Face, Status, Uin};
-pub use password::{MAX_PASSWORD_LEN, Password};
+pub use myicq_wire::{Authorization, Face, MAX_PASSWORD_LEN, Status, Uin};
+
+pub use password::Password;
 pub use profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};
 pub use seen::{MAX_SEEN, SeenMessages};

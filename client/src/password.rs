@@ -2,12 +2,10 @@
 
 use std::fmt;
 
+use myicq_wire::MAX_PASSWORD_LEN;
 use zeroize::Zeroizing;
 
 use crate::error::Misuse;
-
-/// The most bytes of a password.
-pub const MAX_PASSWORD_LEN: usize = 255;
 
 /// A password as it goes to the server. The first 8 bytes are at the same time the key of the cipher.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +51,7 @@ mod tests {
         assert_eq!(Password::new(""), Err(Misuse::EmptyPassword));
         assert_eq!(Password::new("a\0b"), Err(Misuse::Nul("password")));
         assert!(Password::new([b'a'; MAX_PASSWORD_LEN]).is_ok());
-        assert!(matches!(Password::new([b'a'; MAX_PASSWORD_LEN + 1]), Err(Misuse::FieldTooLong { len: 256, .. })));
+        assert!(matches!(Password::new([b'a'; MAX_PASSWORD_LEN + 1]), Err(Misuse::FieldTooLong { len: 129, .. })));
         assert!(!format!("{:?}", Password::new("hunter2")).contains("hunter"));
     }
 }

@@ -81,6 +81,9 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Bytes of a password at most. Ours: the original's dialogue stops at 16; beyond this, hashing it is all that it would do.
+pub const MAX_PASSWORD_LEN: usize = 128;
+
 record! {
     /// UDP_NEW_UIN.
     NewUin<'a> {

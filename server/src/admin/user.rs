@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use myicq_server::config::Override;
 use myicq_server::store::{SqliteStore, UserSummary};
 use myicq_server::{Config, passwords};
-use myicq_wire::{Uin, UnixTime};
+use myicq_wire::{MAX_PASSWORD_LEN, Uin, UnixTime};
 use rand::TryRng;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -17,9 +17,6 @@ use crate::exit::{Exit, Failure};
 
 /// Bytes of a nick, as the protocol has it.
 const NICK_MAX: usize = 16;
-
-/// Bytes of a password. Only the first eight encipher anything on the wire; all of them are compared.
-const PASSWORD_MAX: usize = 128;
 
 /// Users asked of the database at a time.
 const PAGE: usize = 1_000;
@@ -159,8 +156,8 @@ fn hash(config: &Config) -> Result<String, Failure> {
 /// The first line, without its end.
 fn read_password(input: impl BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // With room for all that is read, so that no copy stays behind in memory that is given back.
-    let mut line = Zeroizing::new(Vec::with_capacity(PASSWORD_MAX + 3));
-    input.take(PASSWORD_MAX as u64 + 2).read_until(b'\n', &mut line)?;
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD_LEN + 3));
+    input.take(MAX_PASSWORD_LEN as u64 + 2).read_until(b'\n', &mut line)?;
     if line.ends_with(b"\n") {
         line.pop();
     }
@@ -168,11 +165,12 @@ fn read_password(input: impl BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
         line.pop();
     }
     // Letters beyond ASCII are other bytes in the charset of each client.
-    if (1..=PASSWORD_MAX).contains(&line.len()) && line.iter().all(|byte| (0x20..0x7F).contains(byte)) {
+    if (1..=MAX_PASSWORD_LEN).contains(&line.len()) && line.iter().all(|byte| (0x20..0x7F).contains(byte)) {
         return Ok(line);
     }
-    let message =
-        anyhow!("the password must be 1 to {PASSWORD_MAX} printable ASCII characters in the first line of the input");
+    let message = anyhow!(
+        "the password must be 1 to {MAX_PASSWORD_LEN} printable ASCII characters in the first line of the input"
+    );
     Err(Failure::new(Exit::Usage, message))
 }
 
@@ -221,7 +219,7 @@ mod tests {
         for input in ["secret", "secret\n", "secret\r\n", "secret\nmore"] {
             assert_eq!(read_password(input.as_bytes()).unwrap().as_slice(), b"secret", "{input:?}");
         }
-        let longest = "a".repeat(PASSWORD_MAX);
+        let longest = "a".repeat(MAX_PASSWORD_LEN);
         assert!(read_password(format!("{longest}\r\n").as_bytes()).is_ok());
         for input in ["", "\n", "\0", "pässword", &format!("{longest}a")] {
             assert!(read_password(input.as_bytes()).is_err(), "{input:?}");

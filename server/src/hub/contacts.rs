@@ -61,7 +61,7 @@ impl Hub {
     /// The list of somebody who has just come.
     pub(super) fn on_own_contacts(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
         let Some(&uin) = self.sessions.get(&session) else { return };
-        let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, session, Load::Contacts) };
+        let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, Some(session), Load::Contacts) };
         for contact in contacts {
             self.on_listed(uin, contact);
         }

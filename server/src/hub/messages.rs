@@ -207,10 +207,10 @@ impl Hub {
         self.ask_store(Work::LoadLastMessage, Waiting::LastMessage);
     }
 
-    pub(super) fn on_last_message(&mut self, outcome: &Outcome) {
+    pub(super) fn on_last_message(&mut self, now: Now, outcome: &Outcome) {
         match *outcome {
             Outcome::LastMessage(last) => self.deliveries.last_id = self.deliveries.last_id.max(last),
-            _ => self.load_last_message(),
+            _ => self.load_later(now, None, Load::LastMessage),
         }
     }
 
@@ -226,7 +226,7 @@ impl Hub {
 
     pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
         let Some(&uin) = self.sessions.get(&session) else { return };
-        let Outcome::Messages(messages) = outcome else { return self.load_later(now, session, Load::Messages) };
+        let Outcome::Messages(messages) = outcome else { return self.load_later(now, Some(session), Load::Messages) };
         let Some(user) = self.online.get_mut(&uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         *loading = false;

@@ -46,8 +46,8 @@ pub struct Hub {
     deliveries: Deliveries,
     /// What waits behind a message that changes something first, by sender and recipient.
     authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
-    /// What the store failed to load, and when it is asked again, the first first.
-    retries: VecDeque<(Instant, SessionKey, Load)>,
+    /// What the store failed to load, for which session, and when it is asked again, the first first.
+    retries: VecDeque<(Instant, Option<SessionKey>, Load)>,
     /// What is to go on when the store or a password job has answered.
     waiting: HashMap<Ticket, Waiting>,
     /// Logins and registrations among those.
@@ -74,9 +74,10 @@ struct Online {
     in_flight: Vec<MessageId>,
 }
 
-/// What a session needs of the store to begin with.
+/// What a session, or the hub itself, needs of the store to begin with.
 #[derive(Clone, Copy, Debug)]
 enum Load {
+    LastMessage,
     Contacts,
     Messages,
 }
@@ -213,7 +214,7 @@ impl Hub {
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
             Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
-            Waiting::LastMessage => self.on_last_message(&reply.outcome),
+            Waiting::LastMessage => self.on_last_message(now, &reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
@@ -234,9 +235,11 @@ impl Hub {
             && at <= now.instant
         {
             self.retries.pop_front();
-            match (self.sessions.get(&session), load) {
-                (Some(&uin), Load::Contacts) => self.load_contacts(session, uin),
-                (Some(&uin), Load::Messages) => self.load_messages(uin),
+            let user = session.and_then(|session| Some((session, *self.sessions.get(&session)?)));
+            match (user, load) {
+                (Some((session, uin)), Load::Contacts) => self.load_contacts(session, uin),
+                (Some((_, uin)), Load::Messages) => self.load_messages(uin),
+                (_, Load::LastMessage) => self.load_last_message(),
                 (None, _) => {}
             }
         }
@@ -293,8 +296,8 @@ impl Hub {
         self.tell_arrivals();
     }
 
-    /// The store failed to load something for a session: it is asked again.
-    fn load_later(&mut self, now: Now, session: SessionKey, load: Load) {
+    /// The store failed to load something: it is asked again.
+    fn load_later(&mut self, now: Now, session: Option<SessionKey>, load: Load) {
         self.retries.push_back((now.instant + RETRY_AFTER, session, load));
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use myicq_wire::link::{Link, Outgoing, Output, Timing, Token};
 use myicq_wire::{
-    ClientHeader, Command, Envelope, HEADER_LEN, NewUinReply, Reply, Request, Secret, Seq, Str, Uin, encode_reply,
-    open_request,
+    ClientHeader, Command, Envelope, HEADER_LEN, MAX_PASSWORD_LEN, NewUinReply, Reply, Request, Secret, Seq, Str, Uin,
+    encode_reply, open_request,
 };
 use zeroize::Zeroizing;
 
@@ -16,9 +16,6 @@ use super::{Frontend, WRONG_ACKS_MAX};
 use crate::counters::{Drop, Event};
 use crate::hub::{Attempt, Hub};
 use crate::time::Now;
-
-/// Bytes of a password. The original's dialogue stops at 16; beyond this one, hashing is all that it would do.
-pub(super) const PASSWORD_MAX: usize = 128;
 
 /// How long a registration is remembered.
 const REGISTRATION_LIFE: Duration = Duration::from_secs(60);
@@ -62,7 +59,7 @@ impl Frontend {
             return self.on_repeated_registration(now, origin, seq, len);
         }
         let Some(attempt) = self.begin(origin, seq, len, None) else { return };
-        if password.is_empty() || password.len() > PASSWORD_MAX {
+        if password.is_empty() || password.len() > MAX_PASSWORD_LEN {
             return self.on_registered(now, attempt, None);
         }
         hub.handle_registration(attempt, Zeroizing::new(password.to_vec()));

@@ -145,7 +145,7 @@ impl Frontend {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
-        } else if command == Command::UpdateContact {
+        } else if command == Command::UpdateContact && matches!(refusal, Refusal::NoSuchUser | Refusal::OtherDomain) {
             self.acknowledge(key, seq);
         } else {
             session.link.forget(seq);

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MessageKind, ModifyUser,
-    RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, message,
+    AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MAX_PASSWORD_LEN, MessageKind,
+    ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, message,
 };
 use zeroize::Zeroizing;
 
-use super::registration::PASSWORD_MAX;
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
 use crate::hub::{Ask, Hub, Question, Refusal, SessionKey};
@@ -154,7 +153,7 @@ impl Frontend {
         let charset = self.sessions.get(&key).map_or(self.config.charset, |session| session.charset);
         let profile = profile::from_wire(&change.profile, change.auth, charset, &self.config.limits)?;
         let password = match change.password {
-            Some(Secret(password)) if password.is_empty() || password.len() > PASSWORD_MAX => {
+            Some(Secret(password)) if password.is_empty() || password.len() > MAX_PASSWORD_LEN => {
                 return Err(Refusal::TooLong);
             }
             Some(Secret(password)) => Some(Zeroizing::new(password.to_vec())),

@@ -99,7 +99,7 @@ impl Server {
         let mut child = self.command(&["listen", "--json", "--for", "60s"], Some(uin)).spawn().unwrap();
         writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut listener = Listener { child, lines };
+        let mut listener = Listener { child, lines: Some(lines) };
         listener.wait_for("logged_in");
         listener
     }
@@ -117,7 +117,8 @@ impl Drop for Server {
 #[derive(Debug)]
 pub struct Listener {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    /// `None` once nobody reads along any more.
+    lines: Option<BufReader<ChildStdout>>,
 }
 
 impl Listener {
@@ -125,13 +126,25 @@ impl Listener {
     pub fn wait_for(&mut self, event: &str) -> serde_json::Value {
         loop {
             let mut line = String::new();
-            let read = self.lines.read_line(&mut line).unwrap();
+            let read = self.lines.as_mut().unwrap().read_line(&mut line).unwrap();
             assert!(read > 0, "the listener ended before {event:?} came");
             let value: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
             if value["event"] == event {
                 return value;
             }
         }
+    }
+
+    /// Reads nothing more of what it prints.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        self.lines = None;
+        self
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Stops it in its tracks: it takes nothing and acknowledges nothing any more.

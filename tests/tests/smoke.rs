@@ -29,11 +29,23 @@ fn a_conversation() {
     // Scripts rely on the exit codes.
     let code = |arguments: &[&str], password| server.myicq(arguments, Some(anna), password).status.code();
     assert_eq!(code(&["send", "--to", ben, "x"], "wrong"), Some(4));
-    let to_nobody = code(&["send", "--to", "99999", "x"], PASSWORD);
-    assert!(matches!(to_nobody, Some(4 | 5)), "refused or not acknowledged, but {to_nobody:?}");
+    assert_eq!(code(&["send", "--to", "99999", "x"], PASSWORD), Some(4));
     assert_eq!(code(&["send", "--to", ben, &"x".repeat(451)], PASSWORD), Some(2));
 
     assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn what_could_not_be_printed_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let anna = &server.done(&["register"], None, PASSWORD);
+    let ben = &server.done(&["register"], None, PASSWORD);
+    // Who reads along goes away, as in `myicq listen | head -1`.
+    let deaf = server.listen(ben, PASSWORD).close();
+    server.done(&["send", "--to", ben, "is anybody there?"], Some(anna), PASSWORD);
+    assert_eq!(deaf.wait().code(), Some(0), "that is no failure");
+    assert_eq!(server.listen(ben, PASSWORD).wait_for("message")["text"], "is anybody there?");
 }
 
 #[test]

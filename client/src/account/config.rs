@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use myicq_wire::link::Timing;
-use myicq_wire::{Seq, SessionId, Status, Uin};
+use myicq_wire::{Capabilities, Seq, SessionId, Status, Uin};
 
 use crate::password::Password;
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub port: u16,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// What the server may use beyond version 1: [`Capabilities::ONCE`] or nothing.
+    pub offered: Capabilities,
 }
 
 impl Config {
@@ -36,6 +38,7 @@ impl Config {
             real_ip: Ipv4Addr::UNSPECIFIED,
             port: 0,
             timeouts: Timeouts::default(),
+            offered: Capabilities::ONCE,
         }
     }
 }

@@ -204,7 +204,7 @@ impl Account {
     fn send(&mut self, now: Instant, body: &myicq_wire::Request<'_>, token: Token) -> Result<Seq, Misuse> {
         let mut buffer = [0; MAX_DATAGRAM];
         let seq = self.link.next_seq();
-        let reserved = if token == LOGIN { Capabilities::ONCE.0 } else { 0 };
+        let reserved = if token == LOGIN { self.config.offered.0 } else { 0 };
         let envelope = Envelope { reserved, ..self.envelope(Some(seq)) };
         let check = Some(self.random.byte());
         let sealing = Sealing { key: &self.key, form: CipherForm::Original };

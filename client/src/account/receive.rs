@@ -95,6 +95,12 @@ impl Account {
     fn on_refused(&mut self, now: Instant, ackseq: Seq, refusal: Refusal) {
         let Some(token) = self.link.on_ack(now, ackseq) else { return };
         self.proof = None;
+        // No server of ours refuses these two so; to one that does, they are acknowledged and no more.
+        match token {
+            LOGIN => self.login_reply_by = Some(now + self.config.timeouts.reply),
+            KEEP_ALIVE => self.keep_alive_at = Some(now + self.config.timeouts.keep_alive),
+            _ => {}
+        }
         let id = RequestId(token.0);
         if self.pending.remove(&id).is_some() {
             self.answers.push_back((id, Err(refusal.into())));
@@ -104,7 +110,7 @@ impl Account {
     fn on_logged_in(&mut self, now: Instant, header: &ServerHeader, success: &LoginSuccess, datagram: &[u8]) {
         self.state = State::Online;
         self.login_reply_by = None;
-        self.granted = Capabilities(header.reserved).intersection(Capabilities::ONCE);
+        self.granted = Capabilities(header.reserved).intersection(self.config.offered);
         self.online_users = success.online_users;
         // COMPAT: a server may acknowledge the LOGIN apart from its reply, and that may be lost.
         self.link.drain().for_each(drop);

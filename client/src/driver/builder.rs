@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use myicq_wire::{MAX_DATAGRAM, Status, Uin};
+use myicq_wire::{Capabilities, MAX_DATAGRAM, Status, Uin};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -74,6 +74,7 @@ pub struct Builder {
     status: Status,
     timeouts: Timeouts,
     seen: SeenMessages,
+    offered: Capabilities,
 }
 
 impl Builder {
@@ -84,6 +85,7 @@ impl Builder {
             status: Status::ONLINE,
             timeouts: Timeouts::default(),
             seen: SeenMessages::default(),
+            offered: Capabilities::ONCE,
         }
     }
 
@@ -115,6 +117,14 @@ impl Builder {
         self
     }
 
+    /// Offers nothing beyond version 1: a session as of 2003, which outlives messages that nobody takes. Text has the characters of GBK in it, and
+    /// a message that comes again is shown again.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.offered = Capabilities::NONE;
+        self
+    }
+
     /// Logs in. On success the first event is [`Event::LoggedIn`](crate::Event::LoggedIn). Needs a tokio runtime with I/O and time.
     ///
     /// Cancel-safe: dropped before it returns, the login is given up, with a LOGOUT for a session that is open already.
@@ -125,11 +135,15 @@ impl Builder {
         let (uin, password) = self.credentials.clone().ok_or(Misuse::NoUin)?;
         let mut config = Config::new(uin, password);
         // No direct sessions yet: without an address of our own, nobody tries to open one.
-        (config.status, config.timeouts) = (self.status, self.timeouts);
+        (config.status, config.timeouts, config.offered) = (self.status, self.timeouts, self.offered);
         let mut failure = None;
         for server in self.candidates().await? {
             match open(server.reached().await, config.clone(), self.seen.clone()).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
+                // A machine without IPv6 gives no socket for an IPv6 address.
+                Err(error @ ConnectError::Socket(_)) => {
+                    failure.get_or_insert(error);
+                }
                 outcome => return outcome,
             }
         }
@@ -147,6 +161,9 @@ impl Builder {
         for server in self.candidates().await? {
             match register_at(server.reached().await, password, self.timeouts).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
+                Err(error @ ConnectError::Socket(_)) => {
+                    failure.get_or_insert(error);
+                }
                 outcome => return outcome,
             }
         }
@@ -193,6 +210,7 @@ async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<
         waiters: HashMap::new(),
         has_clients: true,
         has_reader: true,
+        handed: 0,
     };
     #[cfg(feature = "tracing")]
     let task = tracing::Instrument::instrument(session.run(), tracing::info_span!("session", %uin, %server));

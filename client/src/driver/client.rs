@@ -159,10 +159,17 @@ impl Client {
     /// Ends the session and returns when the LOGOUT has been sent. Requests without an answer get none any more. Says why
     /// the session ended, if that had happened before.
     ///
-    /// Cancel-safe: once begun, the session ends.
+    /// Cancel-safe: once the session has taken it, which may have to wait for earlier requests, the session ends.
     pub async fn logout(&self) -> EndReason {
         // If nobody takes it, the session has ended already.
         let _ = self.asks.send(Ask::LogOut).await;
+        self.ended().await
+    }
+
+    /// Waits until the session has ended, and says why.
+    ///
+    /// Cancel-safe: it changes nothing.
+    pub async fn ended(&self) -> EndReason {
         let mut ended = self.ended.clone();
         // An error says that the task is gone, and that is after the end as well.
         let _ = ended.wait_for(Option::is_some).await;

@@ -14,8 +14,8 @@ use crate::event::Event;
 ///
 /// A message is acknowledged to the server in the moment in which it is taken from here, so one that nobody took is kept by the
 /// server and comes again in the next session. The other side of this: a program that leaves messages lying for longer
-/// than the server tries (30 s) may find its session ended. Dropping this says that the program wants no messages: the session goes on, and
-/// all of them stay with the server.
+/// than the server tries (30 s) may find its session ended. Dropping this says that the program wants no messages: all of them stay with the
+/// server, and the session goes on until that gives one up, or longer if it is [plain](super::Builder::plain).
 #[derive(Debug)]
 pub struct Events {
     pub(super) deliveries: mpsc::Receiver<Delivery>,
@@ -31,6 +31,20 @@ impl Events {
         poll_fn(|context| self.poll_event(context)).await
     }
 
+    /// The next event, and for a message the ticket to [confirm](Events::confirm) it with once it is where it must not be lost; `None` after
+    /// [`Event::Ended`]. What is never confirmed stays with the server.
+    ///
+    /// Cancel-safe: an event is taken in the same step in which it is returned.
+    pub async fn next_delivery(&mut self) -> Option<Delivery> {
+        self.deliveries.recv().await
+    }
+
+    /// Acknowledges a message to the server.
+    pub fn confirm(&self, ticket: Ticket) {
+        // When the session is over, the server cannot be told, and sends the message again in the next one.
+        let _ = self.taken.send(ticket);
+    }
+
     /// An event that is there already; `None` if there is none now.
     pub fn try_next(&mut self) -> Option<Event> {
         self.deliveries.try_recv().ok().map(|delivery| self.take(delivery))
@@ -42,8 +56,7 @@ impl Events {
 
     fn take(&self, delivery: Delivery) -> Event {
         if let Some(ticket) = delivery.ticket {
-            // When the session is over, the server cannot be told, and sends the message again in the next one.
-            let _ = self.taken.send(ticket);
+            self.confirm(ticket);
         }
         delivery.event
     }

@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) waiters: HashMap<RequestId, Waiter>,
     pub(super) has_clients: bool,
     pub(super) has_reader: bool,
+    /// Messages that the reader has not confirmed. The stream does not end before he has.
+    pub(super) handed: usize,
 }
 
 /// What woke the task.
@@ -68,7 +70,9 @@ impl Session {
                 while next.take().or_else(|| self.account.poll_delivery()).is_some() {}
             }
             if self.account.ended().is_some() && next.is_none() {
-                self.deliveries = None;
+                if self.handed == 0 {
+                    self.deliveries = None;
+                }
                 if !self.has_reader {
                     return;
                 }
@@ -84,12 +88,15 @@ impl Session {
                     self.has_clients = ask.is_some();
                     self.log_out();
                 }
-                Wake::Taken(Some(ticket)) => self.account.confirm(ticket),
+                Wake::Taken(Some(ticket)) => self.confirm(ticket),
                 Wake::Taken(None) => self.has_reader = false,
                 Wake::Room => {
                     if let Some((deliveries, delivery)) = self.deliveries.as_ref().zip(next.take()) {
                         // There is room, because this task alone fills it. A reader who has just gone took nothing.
-                        let _ = deliveries.try_send(delivery);
+                        let has_ticket = delivery.ticket.is_some();
+                        if deliveries.try_send(delivery).is_ok() {
+                            self.handed += usize::from(has_ticket);
+                        }
                     }
                 }
                 Wake::Time => self.account.handle_timeout(self.clock.now()),
@@ -118,9 +125,14 @@ impl Session {
     /// What was taken before counts as taken, although its ticket came by another way and may have been overtaken.
     fn log_out(&mut self) {
         while let Ok(ticket) = self.taken.try_recv() {
-            self.account.confirm(ticket);
+            self.confirm(ticket);
         }
         self.account.log_out();
+    }
+
+    fn confirm(&mut self, ticket: Ticket) {
+        self.handed = self.handed.saturating_sub(1);
+        self.account.confirm(ticket);
     }
 
     async fn transmit(&mut self) {
@@ -152,6 +164,11 @@ impl Session {
 
     /// Tells those who wait what they wait for.
     fn settle(&mut self) {
+        // First why it ended: who is woken by the rest asks for it.
+        if let Some(reason) = self.account.ended() {
+            let seen = self.account.seen().clone();
+            self.ended.send_replace(Some(Ended { reason, seen }));
+        }
         while let Some((id, answer)) = self.account.poll_answer() {
             if let Some(waiter) = self.waiters.remove(&id) {
                 drop(waiter.send(answer));
@@ -163,10 +180,8 @@ impl Session {
                 let _ = logged_in.send(());
             }
         }
-        if let Some(reason) = self.account.ended() {
+        if self.account.ended().is_some() {
             self.logged_in = None;
-            let seen = self.account.seen().clone();
-            self.ended.send_replace(Some(Ended { reason, seen }));
         }
     }
 }

@@ -1,11 +1,11 @@
 use myicq_wire::{
-    AddFriendReply, Authorization, ContactProfile, List, RemoteContact, RemoteContacts as WireRemote, SendMessage,
-    Status, UserProfile,
+    AddFriendReply, Authorization, ContactProfile, List, RefusalReason, Refused, RemoteContact,
+    RemoteContacts as WireRemote, SendMessage, Status, UserProfile,
 };
 
 use super::*;
 use crate::account::{MAX_REQUESTS, OwnProfile, RemoteContacts, Timeouts};
-use crate::error::{EndReason, Misuse};
+use crate::error::{EndReason, Misuse, Refusal};
 use crate::message::{MAX_TEXT_LEN, Message};
 use crate::profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};
 
@@ -25,6 +25,23 @@ fn a_message_is_enciphered_gb_18030_and_done_when_acknowledged() {
     assert_eq!(scene.answer(), Some((asked, Ok(Answer::Acknowledged))));
     scene.acknowledge(sent.header.seq);
     assert_eq!(scene.answer(), None, "once");
+}
+
+#[test]
+fn a_refusal_is_told_to_who_asked_and_stops_nothing_else() {
+    let mut scene = Scene::online(Capabilities::ONCE);
+    let asked = scene.ask(Request::send(BOB, &text(1)).unwrap());
+    let sent = scene.only(Command::SendMessage);
+    let refused = Reply::Refused(Refused { reason: RefusalReason::MAILBOX_FULL });
+    scene.say(sent.header.seq, &refused);
+    assert_eq!(scene.answer(), Some((asked, Err(RequestError::Refused(Refusal::MailboxFull)))));
+    // One of a keep-alive, which no server of ours sends: the next follows all the same.
+    let later = scene.next_deadline();
+    let keep_alive = later.iter().find(|sent| sent.command == Command::KeepAlive).unwrap();
+    scene.say(keep_alive.header.seq, &refused);
+    scene.sent();
+    assert!(scene.account.poll_timeout().is_some());
+    assert!(scene.account.is_online());
 }
 
 #[test]

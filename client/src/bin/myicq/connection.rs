@@ -52,13 +52,22 @@ impl Server {
 impl Login {
     /// Opens a session in which messages can be received.
     pub(crate) async fn connect(&self, status: Status) -> Result<(Client, Events), Failure> {
-        let password = self.password.read("Password: ")?;
-        Ok(self.server.builder().credentials(self.uin, password).status(status).connect().await?)
+        Ok(self.builder()?.status(status).connect().await?)
+    }
+
+    fn builder(&self) -> Result<Builder, Failure> {
+        Ok(self.server.builder().credentials(self.uin, self.password.read("Password: ")?))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
     pub(crate) async fn connect_quietly(&self) -> Result<Client, Failure> {
         let (client, _) = self.connect(Status::INVISIBLE).await?;
+        Ok(client)
+    }
+
+    /// Opens a session that takes no messages however long it stands.
+    pub(crate) async fn connect_plainly(&self) -> Result<Client, Failure> {
+        let (client, _) = self.builder()?.plain().status(Status::INVISIBLE).connect().await?;
         Ok(client)
     }
 }

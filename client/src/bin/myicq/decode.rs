@@ -5,7 +5,10 @@ use std::io::BufRead;
 use clap::{Args, ValueEnum};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::peer::{PeerFile, PeerMessage, frames};
-use myicq_wire::{ClientHeader, Command, DecodeError, MAX_DATAGRAM, Reply, Sealing, ServerHeader, open_request};
+use myicq_wire::{
+    ClientHeader, Command, DecodeError, Envelope, MAX_DATAGRAM, Reply, Sealing, ServerHeader, encode_reply,
+    open_request,
+};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, code};
@@ -136,7 +139,19 @@ fn either(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     let as_request = client(bytes, key);
     // A body that could not be deciphered may as well be a reply in the clear.
     let is_understood = as_request.as_ref().is_ok_and(|decoded| decoded.get("cipher") != Some(&json!(UNKNOWN_CIPHER)));
-    if is_understood || header.known_command().is_none() { as_request } else { server(bytes).or(as_request) }
+    if is_understood || !is_exact_reply(bytes) { as_request } else { server(bytes) }
+}
+
+/// Whether the bytes are a reply of the server and nothing else. Enciphered bytes may look like the beginning of one.
+fn is_exact_reply(bytes: &[u8]) -> bool {
+    let decoded = ServerHeader::decode(bytes).ok().and_then(|(header, body)| {
+        let reply = Reply::decode(header.known_command()?, body).ok()?;
+        let ServerHeader { reserved, uin, session, seq, ackseq, .. } = header;
+        let mut again = [0; MAX_DATAGRAM];
+        let len = encode_reply(&Envelope { reserved, uin, session, seq }, ackseq, &reply, &mut again).ok()?;
+        Some(again.get(..len)? == bytes)
+    });
+    decoded.unwrap_or(false)
 }
 
 /// A frame of a direct session, with or without its length in front.

@@ -83,10 +83,10 @@ impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Misuse(misuse) => misuse.into(),
-            RequestError::Ended(reason) => reason.into(),
+            error @ RequestError::Ended(_) => Self { error: error.into(), code: code::SESSION_ENDED },
             RequestError::Refused(_) => Self { error: error.into(), code: code::REFUSED },
             RequestError::NotAcknowledged => {
-                Self::new(code::NOT_ACKNOWLEDGED, format!("{error}: nothing was changed or kept; try again later"))
+                Self::new(code::NOT_ACKNOWLEDGED, format!("{error}: it may have arrived or not; try again later"))
             }
             error => Self { error: error.into(), code: code::NOT_ACKNOWLEDGED },
         }

@@ -39,12 +39,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         tokio::select! {
             // First what is there already, so that a message is never overtaken by the end.
             biased;
-            event = events.next() => {
-                let Some(event) = event else { break Ok(()) };
-                if let Err(error) = show(&event, arguments.json) {
-                    break Err(error);
+            delivery = events.next_delivery() => {
+                let Some(delivery) = delivery else { break Ok(()) };
+                // Confirmed when it is out: what could not be printed stays with the server.
+                match show(&delivery.event, arguments.json) {
+                    Ok(()) => delivery.ticket.into_iter().for_each(|ticket| events.confirm(ticket)),
+                    // Who reads along has had enough.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
+                    Err(error) => break Err(error.into()),
                 }
-                match event {
+                match delivery.event {
                     Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
                     Event::Ended { reason } => break Err(reason.into()),
                     Event::Message { .. } => left = left.map(|left| left - 1),
@@ -89,13 +93,8 @@ async fn terminated() -> io::Result<()> {
     future::pending().await
 }
 
-fn show(event: &Event, json: bool) -> Result<(), Failure> {
-    if json {
-        output::line(serde_json::to_string(event)?)?
-    } else {
-        output::line(human(event))?
-    }
-    Ok(())
+fn show(event: &Event, json: bool) -> io::Result<()> {
+    output::line(if json { serde_json::to_string(event)? } else { human(event) })
 }
 
 /// An event as one line for people.

@@ -14,6 +14,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     to: Uin,
     /// What to say: at most 450 bytes in GB 18030
+    #[arg(allow_hyphen_values = true)]
     text: String,
 }
 

@@ -41,10 +41,14 @@ impl From<Shown> for Status {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let client = arguments.login.connect_quietly().await?;
+    // Plain: it may stand for long, and takes no messages.
+    let client = arguments.login.connect_plainly().await?;
     let changed = client.set_status(arguments.status.into()).await;
     if changed.is_ok() && arguments.keep.is_some() {
-        until_stopped(arguments.keep).await?;
+        tokio::select! {
+            reason = client.ended() => return Err(reason.into()),
+            stopped = until_stopped(arguments.keep) => stopped?,
+        }
     }
     client.logout().await;
     Ok(changed?)

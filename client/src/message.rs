@@ -82,7 +82,9 @@ impl Message {
     /// Reads the text of a message that came in. One that does not have the form of its kind is kept as it is: it
     /// has been acknowledged, so it must be shown.
     pub(crate) fn decode(kind: MessageKind, text: &[u8], charset: Charset) -> Self {
-        let string = |bytes: &[u8]| charset.decode(bytes).into_owned();
+        let string = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        // Field by field: not every field of a client of 2003 is in the same charset.
+        let text = &*wire::transcode(kind, text, charset, Charset::Utf8);
         let Ok(message) = wire::Message::parse(kind, text) else {
             return Self::Unknown { number: kind.0, text: string(text) };
         };
@@ -91,7 +93,7 @@ impl Message {
             wire::Message::AutoReply { words } => Self::AutoReply { text: string(words) },
             wire::Message::AuthAccepted => Self::AuthAccepted,
             wire::Message::AuthRequest { face, nick, reason } => {
-                Self::AuthRequest { face, nick: decode_nick(nick, charset), reason: string(reason) }
+                Self::AuthRequest { face, nick: string(nick), reason: string(reason) }
             }
             wire::Message::AuthRejected { reason } => Self::AuthRejected { reason: string(reason) },
             wire::Message::Added => Self::Added,
@@ -128,11 +130,6 @@ impl Message {
         check_len(&text)?;
         Ok((kind, text))
     }
-}
-
-/// COMPAT: the nick of an AUTH_REQUEST is in UTF-8 if the client of 2003 that sent it had edited its profile before.
-fn decode_nick(nick: &[u8], charset: Charset) -> String {
-    std::str::from_utf8(nick).map_or_else(|_| charset.decode(nick).into_owned(), str::to_owned)
 }
 
 fn check_len(text: &[u8]) -> Result<(), Misuse> {

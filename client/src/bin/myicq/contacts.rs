@@ -40,7 +40,7 @@ pub(crate) async fn list(arguments: ListArguments) -> Result<(), Failure> {
     client.logout().await;
     let contacts = contacts?;
     if arguments.json {
-        output::line(serde_json::to_string(&contacts)?)?;
+        output::json(&contacts)?;
     } else {
         contacts.into_iter().try_for_each(output::line)?;
     }

@@ -83,7 +83,7 @@ fn decode_line(arguments: &Arguments, key: Option<&Key>, text: &str) -> Result<(
     };
     let decoded = decoded.map_err(|error| Failure::new(code::FAILURE, error.to_string()))?;
     if arguments.json {
-        return Ok(output::line(serde_json::to_string(&decoded)?)?);
+        return Ok(output::json(&decoded)?);
     }
     Ok(print("", &decoded)?)
 }

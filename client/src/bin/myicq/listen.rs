@@ -94,7 +94,7 @@ async fn terminated() -> io::Result<()> {
 }
 
 fn show(event: &Event, json: bool) -> io::Result<()> {
-    output::line(if json { serde_json::to_string(event)? } else { human(event) })
+    if json { output::json(event) } else { output::line(human(event)) }
 }
 
 /// An event as one line for people.

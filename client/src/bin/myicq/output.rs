@@ -10,15 +10,40 @@ pub(crate) fn line(text: impl fmt::Display) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Prints one JSON value in one line, without what a terminal would obey: JSON itself lets control characters above 0x7F pass, and marks that turn
+/// the direction of text.
+pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    line(tame_json(&serde_json::to_string(value)?))
+}
+
+/// Such characters stand within strings alone, where JSON has another way to write them.
+fn tame_json(json: &str) -> String {
+    let mut tame = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_obeyed(character) {
+            tame.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            tame.push(character);
+        }
+    }
+    tame
+}
+
+/// Whether a terminal would do something instead of showing it. U+061C, U+200E, U+200F and U+202A … U+2069 turn the direction of what follows, also
+/// of what we say ourselves; U+2028 and U+2029 end a line.
+fn is_obeyed(character: char) -> bool {
+    let turns_or_ends =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns_or_ends
+}
+
 /// Text from somebody else, in one line and without what a terminal would obey.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            // U+202A … U+2069 turn the direction of what follows, also of what we say ourselves.
-            let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if character.is_control() || turns {
+            if is_obeyed(character) {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 write!(f, "{character}")?;
@@ -71,5 +96,6 @@ mod tests {
     fn text_of_others_stays_in_its_line() {
         assert_eq!(Plain("a\nb\u{1b}[2J\u{9b}c\u{202e}").to_string(), "a\\nb\\u{1b}[2J\\u{9b}c\\u{202e}");
         assert_eq!(Plain("你好 👍").to_string(), "你好 👍");
+        assert_eq!(tame_json("{\"text\":\"a\u{9b}2J\u{202e}你\"}"), r#"{"text":"a\u009b2J\u202e你"}"#);
     }
 }

@@ -121,13 +121,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 async fn print(client: &Client, uin: Uin, json: bool) -> Result<(), Failure> {
     let profile = client.profile(uin).await?;
-    if json { Ok(output::line(serde_json::to_string(&profile)?)?) } else { show(&profile) }
+    if json { Ok(output::json(&profile)?) } else { show(&profile) }
 }
 
 async fn print_own(client: &Client, json: bool) -> Result<(), Failure> {
     let own = client.own_profile().await?;
     if json {
-        return Ok(output::line(serde_json::to_string(&own)?)?);
+        return Ok(output::json(&own)?);
     }
     show(&own.profile)?;
     let auth = match own.authorization {

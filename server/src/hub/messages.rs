@@ -18,6 +18,10 @@ use crate::time::Now;
 /// the link's window of 32: a client that takes no messages for a while still gets its answers.
 const IN_FLIGHT_MAX: usize = 24;
 
+/// With as many in flight or fewer, the next stored messages follow. Not none: a client of 2003 acknowledges a message once, and when that is lost,
+/// it counts as in flight until it is given up.
+const IN_FLIGHT_LOW: usize = IN_FLIGHT_MAX / 2;
+
 /// Where the messages for a user who is here go.
 #[derive(Debug)]
 pub(super) enum Mailbox {
@@ -197,7 +201,7 @@ impl Hub {
         let Some(&uin) = self.sessions.get(&session) else { return };
         let Some(user) = self.online.get_mut(&uin) else { return };
         user.in_flight.retain(|&other| other != id);
-        if user.in_flight.is_empty() && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
+        if user.in_flight.len() <= IN_FLIGHT_LOW && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
             self.load_messages(uin);
         }
     }
@@ -220,7 +224,8 @@ impl Hub {
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         (*loading, *more) = (true, false);
         let (after, session) = (*last, user.session);
-        let work = Work::LoadMessages { recipient: uin, after, limit: IN_FLIGHT_MAX };
+        let limit = IN_FLIGHT_MAX.saturating_sub(user.in_flight.len());
+        let work = Work::LoadMessages { recipient: uin, after, limit };
         self.ask_store(work, Waiting::MessagesLoaded(session));
     }
 
@@ -240,10 +245,14 @@ impl Hub {
         };
         *last = newest.id;
         user.in_flight.extend(messages.iter().map(|message| message.id));
+        let has_room = user.in_flight.len() <= IN_FLIGHT_LOW;
         for message in messages {
             let delivery = Delivery { message: Arc::clone(&message), sender: None, state: DeliveryState::Stored };
             self.deliveries.messages.insert(message.id, delivery);
             self.tell(session, Tell::Message(message));
+        }
+        if has_room {
+            self.load_messages(uin);
         }
     }
 

@@ -50,6 +50,34 @@ fn messages_that_could_not_be_loaded_come_before_newer_ones() {
     assert_eq!(words(&bob.listen(&mut scene)), ["first", "second"]);
 }
 
+/// A client of 2003 acknowledges a message once. When that is lost, the message counts as in flight for half a minute, and must not hold up what
+/// is still in the store.
+#[test]
+fn a_lost_acknowledgement_does_not_hold_up_the_mailbox() {
+    let mut scene = Scene::new();
+    let (mut alice, mut bob) = (scene.present(Offer::Plain), scene.absent(Offer::Plain));
+    let said: Vec<_> = (0..30).map(|number| number.to_string()).collect();
+    for text in &said {
+        alice.say(&mut scene, bob.uin, text);
+        alice.listen(&mut scene);
+    }
+    bob.knock(&mut scene, Status::ONLINE);
+    let mut heard = Vec::new();
+    loop {
+        let news = bob.take(&mut scene);
+        if news.is_empty() {
+            break;
+        }
+        for one in &news {
+            heard.extend(words(std::slice::from_ref(one)));
+            if heard.last().is_none_or(|last| last != "0") {
+                bob.acknowledge(&mut scene, one.seq());
+            }
+        }
+    }
+    assert_eq!(heard, said);
+}
+
 /// A request for authorization goes by way of the store. What is said behind it must not overtake it.
 #[test]
 fn what_is_said_behind_a_request_for_authorization_stays_behind_it() {

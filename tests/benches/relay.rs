@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use myicq_server::passwords;
-use myicq_server::store::{Request as StoreRequest, Ticket, Work};
 use myicq_tests::host::{Delays, Host, config};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::*;
@@ -58,12 +56,9 @@ struct Relay {
 
 impl Relay {
     fn new() -> Self {
-        let config = config();
-        let mut host = Host::new(config.clone(), Delays::NONE, 1);
-        for _ in 0..2 {
-            let password_hash = passwords::hash(PASSWORD, [1; 16], &config.security).unwrap();
-            host.store_mut().apply(&StoreRequest { ticket: Ticket(0), work: Work::CreateUser { password_hash } });
-        }
+        let mut host = Host::new(config(), Delays::NONE, 1);
+        host.add_user(PASSWORD);
+        host.add_user(PASSWORD);
         let mut relay = Self { host, now: Instant(1_000_000), sender: Client::new(0), recipient: Client::new(1) };
         relay.log_in(true);
         relay.log_in(false);

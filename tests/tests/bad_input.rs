@@ -4,8 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use myicq_server::passwords;
-use myicq_server::store::{Request as StoreRequest, Ticket, Work};
 use myicq_tests::host::{Delays, Host, config};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::*;
@@ -22,12 +20,9 @@ struct Raw {
 
 impl Raw {
     fn new() -> Self {
-        let config = config();
-        let mut host = Host::new(config.clone(), Delays::NONE, 1);
-        for _ in 0..2 {
-            let password_hash = passwords::hash(PASSWORD, [1; 16], &config.security).unwrap();
-            host.store_mut().apply(&StoreRequest { ticket: Ticket(0), work: Work::CreateUser { password_hash } });
-        }
+        let mut host = Host::new(config(), Delays::NONE, 1);
+        host.add_user(PASSWORD);
+        host.add_user(PASSWORD);
         let mut raw = Self { host, now: Instant(1_000_000), seq: 100 };
         let real_ip = Ipv4(0x7F00_0001);
         let login = Login { password: Secret(PASSWORD), status: Status::ONLINE, tcp_version: 1, real_ip, port: 32_765 };

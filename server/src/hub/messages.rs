@@ -196,7 +196,7 @@ impl Hub {
         }
     }
 
-    /// A message is not in flight to this session any more. Behind the last of them come those in the store.
+    /// A message is not in flight to this session any more. When there is room, those in the store follow.
     fn landed(&mut self, session: SessionKey, id: MessageId) {
         let Some(&uin) = self.sessions.get(&session) else { return };
         let Some(user) = self.online.get_mut(&uin) else { return };

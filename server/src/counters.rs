@@ -1,5 +1,7 @@
 //! What the server counts. Everything that is dropped or refused is counted under a name.
 
+use std::iter::Sum;
+
 use myicq_wire::DecodeErrorKind;
 
 use crate::hub::Refusal;
@@ -112,6 +114,19 @@ impl Default for Counters {
             undecoded: [0; DecodeErrorKind::ALL.len()],
             refusals: [0; Refusal::ALL.len()],
         }
+    }
+}
+
+impl<'a> Sum<&'a Self> for Counters {
+    fn sum<I: Iterator<Item = &'a Self>>(shards: I) -> Self {
+        let add = |total: &mut [u64], counts: &[u64]| total.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
+        shards.fold(Self::default(), |mut total, shard| {
+            add(&mut total.drops, &shard.drops);
+            add(&mut total.events, &shard.events);
+            add(&mut total.undecoded, &shard.undecoded);
+            add(&mut total.refusals, &shard.refusals);
+            total
+        })
     }
 }
 

@@ -12,10 +12,12 @@ pub mod frontend;
 pub mod hub;
 pub mod passwords;
 pub mod shard;
+mod share;
 pub mod store;
 mod time;
 
 pub use config::Config;
 pub use counters::{Counters, Drop, Event};
-pub use shard::{Input, Output, Shard};
+pub use shard::{Input, Output, Post, Shard};
+pub use share::{SHARDS_MAX, Share};
 pub use time::Now;

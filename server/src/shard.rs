@@ -11,9 +11,10 @@ use rand::rngs::StdRng;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::frontend::myicq::Frontend;
-use crate::hub::{Hub, PasswordJob, PasswordResult};
+use crate::frontend::myicq::{Frontend, Registered};
+use crate::hub::{Hub, Letter, PasswordJob, PasswordResult};
 use crate::passwords::HashError;
+use crate::share::Share;
 use crate::store;
 use crate::time::Now;
 
@@ -31,8 +32,19 @@ pub enum Input<'a> {
     Store(store::Reply),
     /// A password has been hashed, or compared with its hash.
     Password(PasswordResult),
+    /// Another shard has something to say.
+    Post(Post),
     /// Time has passed.
     Timeout,
+}
+
+/// What shards say to each other. What one says to another must arrive in order.
+#[derive(Debug)]
+pub enum Post {
+    /// About users.
+    Letter(Letter),
+    /// About a user who has just registered, and whose login will come to the other shard.
+    Registered(Registered),
 }
 
 /// What is to be done for a shard.
@@ -49,6 +61,13 @@ pub enum Output<'a> {
     Store(store::Request),
     /// Hash a password, or compare one with its hash, away from the shard's thread.
     Password(PasswordJob),
+    /// Hand this to another shard.
+    Post {
+        /// To which.
+        shard: u32,
+        /// What.
+        post: Post,
+    },
 }
 
 /// Some of the users of a server, whole.
@@ -59,12 +78,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard without users. `rng` makes the first sequence numbers of sessions and must be seeded by the system.
+    /// A shard without users, which will have those of its share. `rng` makes the first sequence numbers of sessions and must be seeded by the
+    /// system.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, rng: StdRng) -> Result<Self, HashError> {
-        Ok(Self { frontend: Frontend::new(Arc::clone(&config), rng), hub: Hub::new(config)? })
+    pub fn new(config: Arc<Config>, share: Share, rng: StdRng) -> Result<Self, HashError> {
+        Ok(Self { frontend: Frontend::new(Arc::clone(&config), share.clone(), rng), hub: Hub::new(config, share)? })
     }
 
     /// Takes in what came. [`Shard::poll_output`] is to be called next, until it has nothing.
@@ -73,6 +93,8 @@ impl Shard {
             Input::Datagram { from, bytes } => self.frontend.handle_datagram(now, from, bytes, &mut self.hub),
             Input::Store(reply) => self.hub.handle_store(now, reply),
             Input::Password(result) => self.hub.handle_password(now, result),
+            Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
+            Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
             Input::Timeout => {
                 self.hub.handle_timeout(now);
                 self.frontend.handle_timeout(now, &mut self.hub);
@@ -88,6 +110,12 @@ impl Shard {
         }
         if let Some(job) = self.hub.poll_password() {
             return Some(Output::Password(job));
+        }
+        if let Some((shard, letter)) = self.hub.poll_letter() {
+            return Some(Output::Post { shard, post: Post::Letter(letter) });
+        }
+        if let Some((shard, registered)) = self.frontend.poll_registered() {
+            return Some(Output::Post { shard, post: Post::Registered(registered) });
         }
         self.frontend.poll_datagram().map(|(to, bytes)| Output::Datagram { to, bytes })
     }

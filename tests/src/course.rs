@@ -50,8 +50,10 @@ pub fn live(seed: u64, climate: Climate) -> Figures {
         commit: Duration::from_millis(random.random_range(0..40)),
         answer: Duration::from_millis(random.random_range(0..5)),
         password: Duration::from_millis(random.random_range(0..60)),
+        post: Duration::from_millis(random.random_range(0..3)),
     };
-    let mut world = World::new(config.clone(), delays, seed, weather);
+    let shards = random.random_range(1..=3);
+    let mut world = World::new(shards, config.clone(), delays, seed, weather);
     for _ in 0..random.random_range(2..=5) {
         let program = if random.random_range(0..3) == 0 { Program::Original } else { Program::Ours };
         world.user(program, "hunter2", &config);

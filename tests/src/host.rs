@@ -1,4 +1,4 @@
-//! A server without its driver: one shard, a store in memory that answers after a while, passwords that take a moment.
+//! A server without its driver: its shards, a store in memory that answers after a while, passwords that take a moment.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
 use myicq_server::store::{self, MemoryStore};
-use myicq_server::{Counters, Input, Now, Output, Shard, hub, passwords};
+use myicq_server::{Counters, Input, Now, Output, Post, Shard, Share, hub, passwords};
 use myicq_wire::{Instant, UnixTime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -24,23 +24,29 @@ pub struct Delays {
     pub answer: Duration,
     /// A password.
     pub password: Duration,
+    /// From one shard to another.
+    pub post: Duration,
 }
 
 impl Delays {
     /// Everything at once.
-    pub const NONE: Self = Self { commit: Duration::ZERO, answer: Duration::ZERO, password: Duration::ZERO };
+    pub const NONE: Self =
+        Self { commit: Duration::ZERO, answer: Duration::ZERO, password: Duration::ZERO, post: Duration::ZERO };
 }
 
 /// A server that can be told what comes and what time it is, and that can die.
 #[derive(Debug)]
 pub struct Host {
     config: Arc<Config>,
-    shard: Shard,
+    shards: Vec<Shard>,
+    /// By which what comes is dealt out.
+    share: Share,
     store: MemoryStore,
     delays: Delays,
     uncommitted: VecDeque<(Instant, store::Request)>,
     committed: VecDeque<(Instant, store::Reply)>,
     hashing: VecDeque<(Instant, hub::PasswordResult)>,
+    posted: VecDeque<(Instant, u32, Post)>,
     sent: Vec<(SocketAddr, Vec<u8>)>,
     seed: u64,
     /// The disk says that messages are kept, and keeps none: to see that the tests would notice.
@@ -55,22 +61,41 @@ pub fn config() -> Config {
     Config { security, ..Config::default() }
 }
 
+/// Shards that know of no user yet, and a share by which to deal out to them.
+fn shards(count: u32, config: &Arc<Config>, seed: u64) -> (Vec<Shard>, Share) {
+    let shares = Share::split(count);
+    let share = shares[0].clone();
+    let shard = |share: Share| {
+        let rng = StdRng::seed_from_u64(seed.wrapping_add(u64::from(share.index()) << 32));
+        Shard::new(Arc::clone(config), share, rng).unwrap()
+    };
+    (shares.into_iter().map(shard).collect(), share)
+}
+
 fn clock(now: Instant) -> Now {
     Now { instant: now, unix: UnixTime(BEGIN + now.0) }
 }
 
 impl Host {
-    /// A server without users.
+    /// A server without users, of one shard.
     pub fn new(config: Config, delays: Delays, seed: u64) -> Self {
+        Self::with_shards(1, config, delays, seed)
+    }
+
+    /// A server without users.
+    pub fn with_shards(count: u32, config: Config, delays: Delays, seed: u64) -> Self {
         let config = Arc::new(config);
+        let (shards, share) = shards(count, &config, seed);
         let mut host = Self {
-            shard: Shard::new(Arc::clone(&config), StdRng::seed_from_u64(seed)).unwrap(),
+            shards,
+            share,
             config,
             store: MemoryStore::default(),
             delays,
             uncommitted: VecDeque::new(),
             committed: VecDeque::new(),
             hashing: VecDeque::new(),
+            posted: VecDeque::new(),
             sent: Vec::new(),
             seed,
             forgets_messages: false,
@@ -91,7 +116,8 @@ impl Host {
     /// A datagram has come.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         self.advance(now);
-        self.shard.handle_input(clock(now), Input::Datagram { from, bytes });
+        let owner = self.share.owner_of_datagram(bytes);
+        self.input(now, owner, Input::Datagram { from, bytes });
         self.drain(now);
         self.advance(now);
     }
@@ -99,21 +125,28 @@ impl Host {
     /// Does all that is due until `now`.
     pub fn advance(&mut self, now: Instant) {
         while let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
-            if self.shard.poll_timeout().is_some_and(|at| at <= due) {
-                self.shard.handle_input(clock(due), Input::Timeout);
+            for shard in self.shards.iter_mut().filter(|shard| shard.poll_timeout().is_some_and(|at| at <= due)) {
+                shard.handle_input(clock(due), Input::Timeout);
             }
             if let Some((_, request)) = self.uncommitted.pop_front_if(|(at, _)| *at <= due) {
                 let reply = self.commit(&request);
                 self.committed.push_back((due + self.delays.answer, reply));
             }
             if let Some((_, reply)) = self.committed.pop_front_if(|(at, _)| *at <= due) {
-                self.shard.handle_input(clock(due), Input::Store(reply));
+                self.input(due, self.share.owner_of_number(reply.ticket.0), Input::Store(reply));
             }
             if let Some((_, result)) = self.hashing.pop_front_if(|(at, _)| *at <= due) {
-                self.shard.handle_input(clock(due), Input::Password(result));
+                self.input(due, self.share.owner_of_number(result.ticket.0), Input::Password(result));
+            }
+            if let Some((_, shard, post)) = self.posted.pop_front_if(|(at, ..)| *at <= due) {
+                self.input(due, shard, Input::Post(post));
             }
             self.drain(due);
         }
+    }
+
+    fn input(&mut self, now: Instant, shard: u32, input: Input<'_>) {
+        self.shards[shard as usize].handle_input(clock(now), input);
     }
 
     fn commit(&mut self, request: &store::Request) -> store::Reply {
@@ -127,13 +160,16 @@ impl Host {
     }
 
     fn drain(&mut self, now: Instant) {
-        while let Some(output) = self.shard.poll_output() {
-            match output {
-                Output::Datagram { to, bytes } => self.sent.push((to, bytes.to_vec())),
-                Output::Store(request) => self.uncommitted.push_back((now + self.delays.commit, request)),
-                Output::Password(job) => {
-                    let result = passwords::run(&job, [7; 16], &self.config.security);
-                    self.hashing.push_back((now + self.delays.password, result));
+        for shard in &mut self.shards {
+            while let Some(output) = shard.poll_output() {
+                match output {
+                    Output::Datagram { to, bytes } => self.sent.push((to, bytes.to_vec())),
+                    Output::Store(request) => self.uncommitted.push_back((now + self.delays.commit, request)),
+                    Output::Password(job) => {
+                        let result = passwords::run(&job, [7; 16], &self.config.security);
+                        self.hashing.push_back((now + self.delays.password, result));
+                    }
+                    Output::Post { shard, post } => self.posted.push_back((now + self.delays.post, shard, post)),
                 }
             }
         }
@@ -145,8 +181,9 @@ impl Host {
             self.uncommitted.front().map(|(at, _)| *at),
             self.committed.front().map(|(at, _)| *at),
             self.hashing.front().map(|(at, _)| *at),
+            self.posted.front().map(|(at, ..)| *at),
         ];
-        front.into_iter().chain([self.shard.poll_timeout()]).flatten().min()
+        front.into_iter().chain(self.shards.iter().map(Shard::poll_timeout)).flatten().min()
     }
 
     /// What was sent since this was last asked.
@@ -157,27 +194,32 @@ impl Host {
     /// Dies, and begins anew from what was committed.
     pub fn crash(&mut self) {
         self.seed = self.seed.wrapping_add(1);
-        self.shard = Shard::new(Arc::clone(&self.config), StdRng::seed_from_u64(self.seed)).unwrap();
+        (self.shards, self.share) = shards(self.share.count(), &self.config, self.seed);
         self.uncommitted.clear();
         self.committed.clear();
         self.hashing.clear();
+        self.posted.clear();
         self.sent.clear();
         self.drain(Instant::default());
     }
 
     /// What was counted since the last start.
-    pub fn counters(&self) -> &Counters {
-        self.shard.counters()
+    pub fn counters(&self) -> Counters {
+        self.shards.iter().map(Shard::counters).sum()
     }
 
     /// How many sessions there are, open and half-open.
     pub fn sessions(&self) -> usize {
-        self.shard.sessions()
+        self.shards.iter().map(Shard::sessions).sum()
     }
 
     /// Whether nothing is under way any more.
     pub fn is_idle(&self) -> bool {
-        self.shard.is_idle() && self.uncommitted.is_empty() && self.committed.is_empty() && self.hashing.is_empty()
+        self.shards.iter().all(Shard::is_idle)
+            && self.uncommitted.is_empty()
+            && self.committed.is_empty()
+            && self.hashing.is_empty()
+            && self.posted.is_empty()
     }
 
     /// What is on the disk.

@@ -87,7 +87,7 @@ fn text(words: &str) -> String {
 impl Stage {
     fn new(names: &[&str], mixture: u32) -> Self {
         let delays = Delays { commit: Duration::from_millis(3), ..Delays::NONE };
-        let mut world = World::new(config(), delays, 1, Weather::FAIR);
+        let mut world = World::new(1, config(), delays, 1, Weather::FAIR);
         for person in 0..names.len() {
             let program = if mixture >> person & 1 == 0 { Program::Ours } else { Program::Original };
             world.person(program, "hunter2");

@@ -93,11 +93,11 @@ pub struct World {
 
 impl World {
     /// A server that nobody has come to yet.
-    pub fn new(config: Config, delays: Delays, seed: u64, weather: Weather) -> Self {
+    pub fn new(shards: u32, config: Config, delays: Delays, seed: u64, weather: Weather) -> Self {
         let server = config.listen;
         Self {
             now: Instant(10_000_000),
-            host: Host::new(config, delays, seed),
+            host: Host::with_shards(shards, config, delays, seed),
             users: Vec::new(),
             network: Network::new(seed ^ 0x5EED, weather),
             flying: BTreeMap::new(),

@@ -53,7 +53,7 @@ pub use command::{Answer, COMMANDS, Command, CommandInfo, RequestInfo};
 pub use datagram::{Envelope, Sealing, encode_reply, encode_request, open_request};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::{Field, List, Opaque, Record, Secret, Str};
-pub use header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, VERSION};
+pub use header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
 pub use ids::*;
 pub use profile::Profile;
 pub use reader::Reader;

@@ -26,6 +26,7 @@ use self::signals::{Signal, Signals};
 use crate::config::Config;
 use crate::passwords::HashError;
 use crate::shard::Shard;
+use crate::share::Share;
 use crate::store::OpenError;
 
 /// Why the server does not run, or has stopped. Each is one line that says what and what to do; what the system said is its
@@ -88,7 +89,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let socket = socket::bind(config.listen)?;
     let address = socket.local_addr().map_err(|source| RunError::Socket { address: config.listen, source })?;
     let mut seeds = entropy()?;
-    let shard = Shard::new(Arc::clone(&config), StdRng::from_rng(&mut seeds))?;
+    let shard = Shard::new(Arc::clone(&config), Share::whole(), StdRng::from_rng(&mut seeds))?;
     let (watch, mut ended) = Watch::new();
     let (mail, mailbox) = mpsc::unbounded_channel();
 

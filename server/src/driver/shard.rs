@@ -179,6 +179,7 @@ impl ShardDriver {
                     self.around.ask_store(request, is_full);
                 }
                 Output::Password(job) => self.around.passwords.send(job),
+                Output::Post { .. } => debug_assert!(false, "there is no other shard"),
             }
         }
     }

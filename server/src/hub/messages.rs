@@ -11,6 +11,7 @@ use std::sync::Arc;
 use myicq_wire::{Instant, MessageKind, Uin};
 
 use super::{Answer, Content, Hub, Letter, Load, Question, Refusal, SessionKey, Tell, Waiting};
+use crate::share::Share;
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 use crate::time::Now;
 
@@ -88,8 +89,8 @@ impl Deliveries {
     }
 
     /// Numbers are microseconds of the clock, and rise even when it does not.
-    fn next_id(&mut self, now: Now) -> MessageId {
-        self.last_id = MessageId(now.unix.0.max(self.last_id.0 + 1));
+    fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
+        self.last_id = MessageId(share.number_from(now.unix.0.max(self.last_id.0 + 1)));
         self.last_id
     }
 }
@@ -109,7 +110,7 @@ impl Hub {
 
     /// A message for a user of ours, without its number.
     pub(super) fn deliver(&mut self, now: Now, message: Message, sender: Option<Question>) {
-        let id = self.deliveries.next_id(now);
+        let id = self.deliveries.next_id(now, &self.share);
         let message = Arc::new(Message { id, ..message });
         let mut delivery = Delivery { message: Arc::clone(&message), sender, state: DeliveryState::Leaving };
         let Some(user) = self.online.get_mut(&message.to) else { return self.store_message(id, delivery) };

@@ -23,6 +23,7 @@ use self::accounts::LoginStep;
 use self::messages::{Deliveries, Mailbox, Sent};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
+use crate::share::Share;
 use crate::store::{self, MessageId, Outcome, Profile, Ticket, Work};
 use crate::time::Now;
 
@@ -33,6 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Hub {
     config: Arc<Config>,
+    share: Share,
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
     /// Users who are here. The others are in the store.
@@ -41,8 +43,6 @@ pub struct Hub {
     sessions: HashMap<SessionKey, Uin>,
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
-    /// How many users are here and show it.
-    visible: u32,
     deliveries: Deliveries,
     /// What waits behind a message that changes something first, by sender and recipient.
     authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
@@ -54,6 +54,8 @@ pub struct Hub {
     attempts: usize,
     last_ticket: u64,
     letters: VecDeque<Letter>,
+    /// Those for users of other shards, and which.
+    posted: VecDeque<(u32, Letter)>,
     /// Who is to be told, at the end of this input, of whom he sees come: one list for each instead of a notice for each.
     arrivals: BTreeMap<Uin, Vec<Presence>>,
     effects: VecDeque<Effect>,
@@ -124,14 +126,14 @@ impl Hub {
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>) -> Result<Self, HashError> {
+    pub fn new(config: Arc<Config>, share: Share) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             config,
+            share,
             online: HashMap::new(),
             sessions: HashMap::new(),
             watchers: HashMap::new(),
-            visible: 0,
             deliveries: Deliveries::default(),
             authorizing: BTreeMap::new(),
             retries: VecDeque::new(),
@@ -139,6 +141,7 @@ impl Hub {
             attempts: 0,
             last_ticket: 0,
             letters: VecDeque::new(),
+            posted: VecDeque::new(),
             arrivals: BTreeMap::new(),
             effects: VecDeque::new(),
             store_requests: VecDeque::new(),
@@ -151,13 +154,13 @@ impl Hub {
 
     /// How many users are here and show it: what clients are told, so that nobody can count the invisible ones.
     pub fn online_users(&self) -> u32 {
-        self.visible
+        self.share.visible()
     }
 
     /// What [`Hub::online_users`] will be once this user is here with this status.
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
         let now = self.online.get(&uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
-        self.visible - now + u32::from(presence::is_visible(presence::at_login(status)))
+        self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -267,6 +270,17 @@ impl Hub {
         self.store_requests.pop_front()
     }
 
+    /// Another shard has something to say about a user of ours.
+    pub fn handle_letter(&mut self, now: Now, letter: Letter) {
+        self.letters.push_back(letter);
+        self.settle(now);
+    }
+
+    /// The next letter for another shard, and for which.
+    pub fn poll_letter(&mut self) -> Option<(u32, Letter)> {
+        self.posted.pop_front()
+    }
+
     /// The next password to be hashed or compared.
     pub fn poll_password(&mut self) -> Option<PasswordJob> {
         self.password_jobs.pop_front()
@@ -274,7 +288,13 @@ impl Hub {
 
     /// Takes in the letters that the last input gave rise to, and those that they give rise to.
     fn settle(&mut self, now: Now) {
-        while let Some(Letter { to, content }) = self.letters.pop_front() {
+        while let Some(letter) = self.letters.pop_front() {
+            let owner = self.share.owner(letter.to);
+            if owner != self.share.index() {
+                self.posted.push_back((owner, letter));
+                continue;
+            }
+            let Letter { to, content } = letter;
             match content {
                 Content::Deliver { from, kind, text, charset, sender } => {
                     self.deliver(
@@ -314,7 +334,7 @@ impl Hub {
     }
 
     fn ticket(&mut self, waiting: Waiting) -> Ticket {
-        self.last_ticket += 1;
+        self.last_ticket = self.share.number_from(self.last_ticket + 1);
         let ticket = Ticket(self.last_ticket);
         self.waiting.insert(ticket, waiting);
         ticket

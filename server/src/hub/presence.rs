@@ -39,7 +39,7 @@ impl Hub {
         let status = at_login(status);
         let user =
             Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
-        self.visible += u32::from(is_visible(status));
+        self.share.count_visible(false, is_visible(status));
         if was_seen || is_visible(status) {
             self.announce(uin, user.presence(uin), Change::CameOrWent);
         }
@@ -69,7 +69,7 @@ impl Hub {
             self.post(*contact, Content::Unwatch(uin));
         }
         let visible = is_visible(user.status);
-        self.visible -= u32::from(visible);
+        self.share.count_visible(visible, false);
         visible.then_some(uin)
     }
 
@@ -83,7 +83,7 @@ impl Hub {
         let changed = user.status != status;
         user.status = status;
         let presence = user.presence(uin);
-        self.visible = self.visible - u32::from(before) + u32::from(after);
+        self.share.count_visible(before, after);
         match (before, after) {
             (true, true) if changed => self.announce(uin, presence, Change::Status),
             (true, false) | (false, true) => self.announce(uin, presence, Change::CameOrWent),

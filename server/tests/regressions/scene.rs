@@ -11,7 +11,7 @@ use std::time::Duration;
 use myicq_server::config::{Config, Security};
 use myicq_server::hub::PasswordJob;
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
-use myicq_server::{Input, Now, Output, Shard, passwords};
+use myicq_server::{Input, Now, Output, Shard, Share, passwords};
 use myicq_wire::{Instant, ServerHeader, SessionId, Status, Uin, UnixTime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -235,13 +235,14 @@ impl Scene {
                 }
                 Output::Store(request) => self.store_requests.push_back(request),
                 Output::Password(job) => self.password_jobs.push_back(job),
+                Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),
             }
         }
     }
 }
 
 fn shard(config: &Arc<Config>) -> Shard {
-    Shard::new(Arc::clone(config), StdRng::seed_from_u64(1)).unwrap()
+    Shard::new(Arc::clone(config), Share::whole(), StdRng::seed_from_u64(1)).unwrap()
 }
 
 fn microseconds(time: Duration) -> u64 {

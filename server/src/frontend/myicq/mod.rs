@@ -23,11 +23,13 @@ use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
 use self::outbox::Outbox;
+pub use self::registration::Registered;
 use self::registration::Registration;
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
+use crate::share::Share;
 use crate::store::MessageId;
 use crate::time::Now;
 
@@ -42,6 +44,7 @@ const SEQS_MAX: u16 = 65_000;
 #[derive(Debug)]
 pub struct Frontend {
     config: Arc<Config>,
+    share: Share,
     rng: StdRng,
     counters: Counters,
     sessions: HashMap<SessionKey, Session>,
@@ -53,6 +56,8 @@ pub struct Frontend {
     registrations: HashMap<Origin, Registration>,
     /// When each of them is forgotten, the first first.
     registration_ends: VecDeque<(Instant, Origin)>,
+    /// Registrations whose users belong to other shards.
+    registered_elsewhere: VecDeque<(u32, Registered)>,
     /// Logins and registrations that the hub has not answered.
     attempts: HashMap<Attempt, Pending>,
     /// Where they come from.
@@ -71,9 +76,10 @@ pub struct Frontend {
 
 impl Frontend {
     /// A frontend without sessions. `rng` must be seeded by the system: the proof of an address rests on it.
-    pub fn new(config: Arc<Config>, rng: StdRng) -> Self {
+    pub fn new(config: Arc<Config>, share: Share, rng: StdRng) -> Self {
         Self {
             config,
+            share,
             rng,
             counters: Counters::default(),
             sessions: HashMap::new(),
@@ -82,6 +88,7 @@ impl Frontend {
             waiting_for_proof: 0,
             registrations: HashMap::new(),
             registration_ends: VecDeque::new(),
+            registered_elsewhere: VecDeque::new(),
             attempts: HashMap::new(),
             origins: HashSet::new(),
             timers: BinaryHeap::new(),

@@ -9,6 +9,7 @@ use myicq_wire::{
     ClientHeader, Command, Envelope, HEADER_LEN, MAX_PASSWORD_LEN, NewUinReply, Reply, Request, Secret, Seq, Str, Uin,
     encode_reply, open_request,
 };
+use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::login::{Origin, Pending};
@@ -34,6 +35,16 @@ pub(super) struct Registration {
     /// Bytes that came from the address less those that went there, the first reply not counted.
     budget: usize,
     reply_len: usize,
+}
+
+/// What the shard of a new user must know of his registration: the login that follows goes on with its numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Registered {
+    origin: Origin,
+    /// The number of the registration.
+    request: Seq,
+    /// The number of its reply.
+    reply: Seq,
 }
 
 impl Frontend {
@@ -95,12 +106,37 @@ impl Frontend {
         let bytes = self.room.get(..reply_len).unwrap_or_default();
         let reply = Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true };
         if link.send(now.instant, reply).is_ok() {
-            self.make_room_registered();
-            let registration = Registration { seq, link: Some(link), wrong_acks: 0, budget: len, reply_len };
-            self.registrations.insert(origin, registration);
-            self.registration_ends.push_back((now.instant + REGISTRATION_LIFE, origin));
+            self.remember(now, origin, Registration { seq, link: Some(link), wrong_acks: 0, budget: len, reply_len });
             self.flush_registration(now, origin);
+            if !self.share.owns(uin) {
+                let registered = Registered { origin, request: seq, reply: own };
+                self.registered_elsewhere.push_back((self.share.owner(uin), registered));
+            }
         }
+    }
+
+    fn remember(&mut self, now: Now, origin: Origin, registration: Registration) {
+        self.make_room_registered();
+        if self.registrations.insert(origin, registration).is_none() {
+            self.registration_ends.push_back((now.instant + REGISTRATION_LIFE, origin));
+        }
+    }
+
+    /// The next registration whose user belongs to another shard, and to which.
+    pub fn poll_registered(&mut self) -> Option<(u32, Registered)> {
+        self.registered_elsewhere.pop_front()
+    }
+
+    /// A user of this shard has been registered by another one, which has replied to it. Its reply's number is used up here too, so
+    /// that its acknowledgement proves the address.
+    pub fn handle_registered(&mut self, now: Now, registered: Registered) {
+        let Registered { origin, request, reply } = registered;
+        let mut link = Link::new(reply, self.rng.random());
+        link.require_proof();
+        link.take_seq();
+        let registration =
+            Registration { seq: request, link: Some(link), wrong_acks: 0, budget: 0, reply_len: usize::MAX };
+        self.remember(now, origin, registration);
     }
 
     fn refuse_registration(&mut self, origin: Origin, seq: Seq, len: usize) {

@@ -5,7 +5,7 @@
 //! database while this store is open.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use myicq_wire::Uin;
@@ -16,9 +16,9 @@ use sqlx::{AssertSqlSafe, Row, query};
 use super::reads::{json, numbers};
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 
-/// Mailboxes and pairs whose messages are counted, at most; some 4 MB. With more, all are forgotten before the next batch, and counted
+/// Mailboxes and pairs whose messages are counted, at most; some 30 MB. With more, all are forgotten before the next batch, and counted
 /// again as they are needed.
-const COUNTS_MAX: usize = 1 << 17;
+const COUNTS_MAX: usize = 1 << 20;
 
 /// Rows that one statement inserts: as many as there are, in a few lengths, so that each is prepared once.
 const INSERT_LENGTHS: [usize; 4] = [128, 32, 8, 1];
@@ -26,7 +26,9 @@ const INSERT_LENGTHS: [usize; 4] = [128, 32, 8, 1];
 static INSERTS: LazyLock<[(usize, String); INSERT_LENGTHS.len()]> = LazyLock::new(|| {
     INSERT_LENGTHS.map(|rows| {
         let values = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        (rows, format!("INSERT INTO messages (id, recipient, sender, kind, time, charset, text) VALUES {values}"))
+        // A row that is refused ends the transaction: SQLite need not remember what the statement has done so far.
+        let table = "messages (id, recipient, sender, kind, time, charset, text)";
+        (rows, format!("INSERT OR ROLLBACK INTO {table} VALUES {values}"))
     })
 });
 
@@ -34,8 +36,10 @@ static INSERTS: LazyLock<[(usize, String); INSERT_LENGTHS.len()]> = LazyLock::ne
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     mailboxes: HashMap<Uin, usize>,
-    /// By recipient and sender, in those mailboxes.
+    /// By recipient and sender, in some of those mailboxes. Where fewer are kept than may be from one sender, nobody asks.
     pairs: HashMap<(Uin, Uin), usize>,
+    /// Whose pairs are counted.
+    paired: HashSet<Uin>,
     /// No message has a higher number.
     last: MessageId,
 }
@@ -49,16 +53,20 @@ impl Counts {
     pub(super) fn forget(&mut self) {
         self.mailboxes.clear();
         self.pairs.clear();
+        self.paired.clear();
     }
 
     fn count(&mut self, recipient: Uin, sender: Uin) {
         *self.mailboxes.entry(recipient).or_default() += 1;
-        *self.pairs.entry((recipient, sender)).or_default() += 1;
+        if self.paired.contains(&recipient) {
+            *self.pairs.entry((recipient, sender)).or_default() += 1;
+        }
     }
 
     fn uncount(&mut self, recipient: Uin, sender: Uin) {
-        let Some(kept) = self.mailboxes.get_mut(&recipient) else { return };
-        *kept = kept.saturating_sub(1);
+        if let Some(kept) = self.mailboxes.get_mut(&recipient) {
+            *kept = kept.saturating_sub(1);
+        }
         if let Entry::Occupied(mut kept) = self.pairs.entry((recipient, sender)) {
             *kept.get_mut() -= 1;
             if *kept.get() == 0 {
@@ -67,28 +75,55 @@ impl Counts {
         }
     }
 
-    /// Counts what is kept for the recipients among `works`. Those who do not exist are left out.
+    /// Counts whatever is needed for `works`. Recipients who do not exist are left out.
     async fn load(&mut self, connection: &mut SqliteConnection, works: &[(usize, &Work)]) -> Result<()> {
         if self.mailboxes.len() + self.pairs.len() > COUNTS_MAX {
             self.forget();
         }
-        let recipients = works.iter().filter_map(|(_, work)| match work {
-            Work::StoreMessage { message, .. } => Some(message.to),
-            _ => None,
+        // How many come for each, and how few may be of one sender.
+        let mut coming: BTreeMap<Uin, (usize, usize)> = BTreeMap::new();
+        for (_, work) in works {
+            if let Work::StoreMessage { message, pair_max, .. } = work {
+                let (count, least) = coming.entry(message.to).or_insert((0, usize::MAX));
+                (*count, *least) = (*count + 1, (*least).min(*pair_max));
+            }
+        }
+        let unknown = coming.keys().filter(|uin| !self.mailboxes.contains_key(uin));
+        let unknown: Vec<u32> = unknown.map(|uin| uin.0).collect();
+        self.load_mailboxes(connection, unknown).await?;
+        let may_ask = coming.into_iter().filter(|(uin, (count, least))| {
+            self.mailboxes.get(uin).is_some_and(|kept| kept.saturating_add(*count) > *least)
         });
-        let mut unknown: Vec<u32> =
-            recipients.filter(|uin| !self.mailboxes.contains_key(uin)).map(|uin| uin.0).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        if unknown.is_empty() {
+        let unknown = may_ask.map(|(uin, _)| uin).filter(|uin| !self.paired.contains(uin));
+        let unknown: Vec<u32> = unknown.map(|uin| uin.0).collect();
+        self.load_pairs(connection, unknown).await
+    }
+
+    async fn load_mailboxes(&mut self, connection: &mut SqliteConnection, recipients: Vec<u32>) -> Result<()> {
+        if recipients.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT uin, (SELECT json_group_array(sender) FROM messages WHERE recipient = uin) \
+        let sql = "SELECT uin, (SELECT count(*) FROM messages WHERE recipient = uin) \
                    FROM json_each(?) CROSS JOIN users ON uin = value";
-        for row in query(sql).bind(json(unknown)).fetch_all(connection).await? {
+        for row in query(sql).bind(json(recipients)).fetch_all(connection).await? {
+            let kept: i64 = row.try_get(1)?;
+            self.mailboxes.insert(Uin(row.try_get(0)?), kept.try_into().unwrap_or(usize::MAX));
+        }
+        Ok(())
+    }
+
+    async fn load_pairs(&mut self, connection: &mut SqliteConnection, recipients: Vec<u32>) -> Result<()> {
+        if recipients.is_empty() {
+            return Ok(());
+        }
+        let sql =
+            "SELECT value, (SELECT json_group_array(sender) FROM messages WHERE recipient = value) FROM json_each(?)";
+        for row in query(sql).bind(json(recipients)).fetch_all(connection).await? {
             let recipient = Uin(row.try_get(0)?);
-            self.mailboxes.insert(recipient, 0);
-            numbers(&row, 1)?.into_iter().map(Uin).for_each(|sender| self.count(recipient, sender));
+            self.paired.insert(recipient);
+            for sender in numbers(&row, 1)? {
+                *self.pairs.entry((recipient, Uin(sender))).or_default() += 1;
+            }
         }
         Ok(())
     }
@@ -170,6 +205,7 @@ impl<'a> Ledger<'a> {
         let Some(&in_mailbox) = self.counts.mailboxes.get(&to) else {
             return Outcome::Stored(Err(NotStored::NoSuchUser));
         };
+        // Not counted where there is room in any case.
         let of_pair = self.counts.pairs.get(&(to, from)).copied().unwrap_or_default();
         if in_mailbox >= max || of_pair >= pair_max {
             return Outcome::Stored(Err(NotStored::MailboxFull));

@@ -11,16 +11,18 @@ mod presence;
 mod profiles;
 mod types;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 
 pub use types::*;
 
 use self::accounts::LoginStep;
-use self::messages::{Deliveries, Mailbox, Sent};
+use self::messages::{Deliveries, Mailbox, Said, Sent};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -39,8 +41,6 @@ pub struct Hub {
     dummy_hash: String,
     /// Users who are here. The others are in the store.
     online: HashMap<Uin, Online>,
-    /// Whose session it is.
-    sessions: HashMap<SessionKey, Uin>,
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
@@ -132,7 +132,6 @@ impl Hub {
             config,
             share,
             online: HashMap::new(),
-            sessions: HashMap::new(),
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
             authorizing: BTreeMap::new(),
@@ -164,18 +163,20 @@ impl Hub {
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
-    pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask) {
-        let Some(&uin) = self.sessions.get(&question.session) else { return };
+    pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask<'_>) {
+        if self.user(question.session).is_none() {
+            return;
+        }
+        let uin = question.session.uin;
         match ask {
             Ask::Contacts => self.ask_store(Work::LoadContacts { uin }, Waiting::Contacts(question)),
             Ask::Profile(of) => self.ask_store(Work::LoadProfile { uin: of }, Waiting::Profile(question, of)),
             Ask::ModifyProfile(profile, password) => self.modify_profile(question, uin, profile, password),
-            Ask::ChangeStatus(status) => self.change_status(question, uin, status),
+            Ask::ChangeStatus(status) => self.change_status(question, status),
             Ask::AddContact(contact) => self.add_contact(question, uin, contact),
             Ask::RemoveContact(contact) => self.remove_contact(question, uin, contact),
             Ask::Send { to, kind, text, charset } => {
-                let content = Content::Deliver { from: uin, kind, text, charset, sender: Some(question) };
-                self.send(Sent { question, from: uin, kind, letter: Letter { to, content } });
+                self.send(now, question, Said { from: uin, to, kind, text, charset });
             }
         }
         self.settle(now);
@@ -207,13 +208,13 @@ impl Hub {
                 self.answer(question, if done { Answer::Done } else { Answer::Refused(Refusal::Storage) });
             }
             Waiting::AddContact { question, owner, contact } => {
-                self.on_added(question, owner, contact, &reply.outcome);
+                self.on_added(now, question, owner, contact, &reply.outcome);
             }
             Waiting::RemoveContact { question, owner, contact } => {
                 self.on_removed(question, owner, contact, &reply.outcome);
             }
-            Waiting::Authorization(sent) => self.on_authorization(sent, &reply.outcome),
-            Waiting::Authorized { sent, asked } => self.on_authorized(sent, asked, &reply.outcome),
+            Waiting::Authorization(sent) => self.on_authorization(now, sent, &reply.outcome),
+            Waiting::Authorized { sent, asked } => self.on_authorized(now, sent, asked, &reply.outcome),
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
             Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
@@ -238,10 +239,9 @@ impl Hub {
             && at <= now.instant
         {
             self.retries.pop_front();
-            let user = session.and_then(|session| Some((session, *self.sessions.get(&session)?)));
-            match (user, load) {
-                (Some((session, uin)), Load::Contacts) => self.load_contacts(session, uin),
-                (Some((_, uin)), Load::Messages) => self.load_messages(uin),
+            match (session.filter(|&session| self.user(session).is_some()), load) {
+                (Some(session), Load::Contacts) => self.load_contacts(session),
+                (Some(session), Load::Messages) => self.load_messages(session.uin),
                 (_, Load::LastMessage) => self.load_last_message(),
                 (None, _) => {}
             }
@@ -288,20 +288,11 @@ impl Hub {
 
     /// Takes in the letters that the last input gave rise to, and those that they give rise to.
     fn settle(&mut self, now: Now) {
-        while let Some(letter) = self.letters.pop_front() {
-            let owner = self.share.owner(letter.to);
-            if owner != self.share.index() {
-                self.posted.push_back((owner, letter));
-                continue;
-            }
-            let Letter { to, content } = letter;
+        while let Some(Letter { to, content }) = self.letters.pop_front() {
             match content {
                 Content::Deliver { from, kind, text, charset, sender } => {
-                    self.deliver(
-                        now,
-                        store::Message { id: MessageId::default(), from, to, time: now.unix, kind, text, charset },
-                        sender,
-                    );
+                    let text = Cow::Borrowed(&*text);
+                    self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
                 Content::Verdict(question, verdict) => {
                     let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
@@ -310,7 +301,7 @@ impl Hub {
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
-                Content::Seen(whom, presence, change) => self.on_seen(to, whom, presence, change),
+                Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),
             }
         }
         self.tell_arrivals();
@@ -330,7 +321,21 @@ impl Hub {
     }
 
     fn post(&mut self, to: Uin, content: Content) {
-        self.letters.push_back(Letter { to, content });
+        let letter = Letter { to, content };
+        if self.share.owns(to) {
+            self.letters.push_back(letter);
+        } else {
+            self.posted.push_back((self.share.owner(to), letter));
+        }
+    }
+
+    /// The user whose session this is, as long as it is open.
+    fn user(&self, session: SessionKey) -> Option<&Online> {
+        self.online.get(&session.uin).filter(|user| user.session == session)
+    }
+
+    fn user_mut(&mut self, session: SessionKey) -> Option<&mut Online> {
+        self.online.get_mut(&session.uin).filter(|user| user.session == session)
     }
 
     fn ticket(&mut self, waiting: Waiting) -> Ticket {

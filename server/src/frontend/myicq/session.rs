@@ -1,5 +1,6 @@
 //! What the frontend keeps of a session.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 
 use myicq_wire::charset::Charset;
@@ -11,7 +12,7 @@ use myicq_wire::{
 };
 
 use super::notices::LateNotices;
-use crate::hub::Place;
+use crate::hub::{Place, SessionKey};
 
 /// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
 pub(super) const HELD_MAX: usize = 8;
@@ -22,6 +23,8 @@ pub(super) const HELD_BYTES_MAX: usize = 2048;
 /// A logged-in client.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Of its key: no two sessions that had the same slot have the same.
+    pub(super) serial: u64,
     pub(super) uin: Uin,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
@@ -55,6 +58,26 @@ pub(super) struct HalfOpen {
     /// Bytes that came from the address less those that went there.
     pub(super) budget: usize,
     pub(super) deadline: Instant,
+}
+
+/// An entry in the queue of timers, the soonest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Timer {
+    pub(super) deadline: Instant,
+    pub(super) key: SessionKey,
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Two of one time come in the order of the logins, so that a course can be repeated.
+        (self.deadline, self.key.serial).cmp(&(other.deadline, other.key.serial))
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
@@ -101,6 +124,7 @@ impl Session {
             link.set_ordered();
         }
         Self {
+            serial: 0,
             uin,
             id,
             address,

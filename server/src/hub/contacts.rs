@@ -44,7 +44,7 @@ impl Hub {
         if *outcome != Outcome::Done {
             return self.answer(question, Answer::Refused(Refusal::Storage));
         }
-        if let Some(user) = self.online.get_mut(&owner)
+        if let Some(user) = self.online.get_mut(owner)
             && user.contacts.contains(&contact)
         {
             user.contacts.retain(|&other| other != contact);
@@ -59,7 +59,7 @@ impl Hub {
 
     /// The list of somebody who has just come.
     pub(super) fn on_own_contacts(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
-        let Some(user) = self.user_mut(session) else { return };
+        let Some(user) = self.online.of_mut(session) else { return };
         let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, Some(session), Load::Contacts) };
         user.contacts.reserve_exact(contacts.len());
         for contact in contacts {
@@ -69,7 +69,7 @@ impl Hub {
 
     /// Somebody is on the list of a user of ours, in the store. If the user is here, he watches him from now on.
     pub(super) fn on_listed(&mut self, owner: Uin, contact: Uin) {
-        if let Some(user) = self.online.get_mut(&owner)
+        if let Some(user) = self.online.get_mut(owner)
             && !user.contacts.contains(&contact)
         {
             user.contacts.push(contact);

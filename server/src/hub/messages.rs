@@ -170,7 +170,7 @@ impl Hub {
         let id = self.deliveries.next_id(now, &self.share);
         let message = self.deliveries.new_message(id, now.unix, said);
         let mut delivery = Delivery { message: Arc::clone(&message), sender, state: DeliveryState::Leaving };
-        let Some(user) = self.online.get_mut(&said.to) else { return self.store_message(id, delivery) };
+        let Some(user) = self.online.get_mut(said.to) else { return self.store_message(id, delivery) };
         match &mut user.mailbox {
             Mailbox::Direct if user.in_flight.len() < IN_FLIGHT_MAX => {
                 user.in_flight.push(id);
@@ -258,7 +258,7 @@ impl Hub {
 
     /// A message is not in flight to this session any more. When there is room, those in the store follow.
     fn landed(&mut self, session: SessionKey, id: MessageId) {
-        let Some(user) = self.user_mut(session) else { return };
+        let Some(user) = self.online.of_mut(session) else { return };
         user.in_flight.retain(|&other| other != id);
         if user.in_flight.len() <= IN_FLIGHT_LOW && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
             self.load_messages(session.uin);
@@ -279,7 +279,7 @@ impl Hub {
 
     /// Loads the next of a user's stored messages.
     pub(super) fn load_messages(&mut self, uin: Uin) {
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Some(user) = self.online.get_mut(uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         (*loading, *more) = (true, false);
         let (after, session) = (*last, user.session);
@@ -289,12 +289,12 @@ impl Hub {
     }
 
     pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
-        if self.user(session).is_none() {
+        if self.online.of(session).is_none() {
             return;
         }
         let Outcome::Messages(messages) = outcome else { return self.load_later(now, Some(session), Load::Messages) };
         let uin = session.uin;
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Some(user) = self.online.get_mut(uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         *loading = false;
         let Some(newest) = messages.last() else {

@@ -7,6 +7,7 @@
 mod accounts;
 mod contacts;
 mod messages;
+mod online;
 mod presence;
 mod profiles;
 mod types;
@@ -22,7 +23,8 @@ use myicq_wire::{Instant, Status, Uin};
 pub use types::*;
 
 use self::accounts::LoginStep;
-use self::messages::{Deliveries, Mailbox, Said, Sent};
+use self::messages::{Deliveries, Said, Sent};
+use self::online::{Online, Users};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -40,7 +42,7 @@ pub struct Hub {
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
     /// Users who are here. The others are in the store.
-    online: HashMap<Uin, Online>,
+    online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
@@ -61,19 +63,6 @@ pub struct Hub {
     effects: VecDeque<Effect>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
-}
-
-/// A user who is here.
-#[derive(Debug)]
-struct Online {
-    session: SessionKey,
-    status: Status,
-    place: Place,
-    /// Whom he watches: his list, once it has been loaded.
-    contacts: Vec<Uin>,
-    mailbox: Mailbox,
-    /// Messages told to his session and not yet acknowledged, by rising number.
-    in_flight: Vec<MessageId>,
 }
 
 /// What a session, or the hub itself, needs of the store to begin with.
@@ -131,7 +120,7 @@ impl Hub {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             config,
             share,
-            online: HashMap::new(),
+            online: Users::default(),
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
             authorizing: BTreeMap::new(),
@@ -158,13 +147,13 @@ impl Hub {
 
     /// What [`Hub::online_users`] will be once this user is here with this status.
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
-        let now = self.online.get(&uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
+        let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
     pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask<'_>) {
-        if self.user(question.session).is_none() {
+        if self.online.of(question.session).is_none() {
             return;
         }
         let uin = question.session.uin;
@@ -239,7 +228,7 @@ impl Hub {
             && at <= now.instant
         {
             self.retries.pop_front();
-            match (session.filter(|&session| self.user(session).is_some()), load) {
+            match (session.filter(|&session| self.online.of(session).is_some()), load) {
                 (Some(session), Load::Contacts) => self.load_contacts(session),
                 (Some(session), Load::Messages) => self.load_messages(session.uin),
                 (_, Load::LastMessage) => self.load_last_message(),
@@ -327,15 +316,6 @@ impl Hub {
         } else {
             self.posted.push_back((self.share.owner(to), letter));
         }
-    }
-
-    /// The user whose session this is, as long as it is open.
-    fn user(&self, session: SessionKey) -> Option<&Online> {
-        self.online.get(&session.uin).filter(|user| user.session == session)
-    }
-
-    fn user_mut(&mut self, session: SessionKey) -> Option<&mut Online> {
-        self.online.get_mut(&session.uin).filter(|user| user.session == session)
     }
 
     fn ticket(&mut self, waiting: Waiting) -> Ticket {

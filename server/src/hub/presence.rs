@@ -3,7 +3,7 @@
 use myicq_wire::{Status, Uin};
 
 use super::messages::Mailbox;
-use super::{Answer, Content, Effect, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell};
+use super::{Answer, Content, Effect, Hub, Online, Place, Question, Refusal, SessionKey, Sight, Tell};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -16,17 +16,11 @@ pub(super) fn at_login(status: Status) -> Status {
     if matches!(status, Status::AWAY | Status::INVISIBLE) { status } else { Status::ONLINE }
 }
 
-impl Online {
-    fn presence(&self, uin: Uin) -> Option<Presence> {
-        is_visible(self.status).then_some(Presence { uin, status: self.status, place: self.place })
-    }
-}
-
 impl Hub {
     /// A user is here, through a session whose address is proven. Another session of his is replaced.
     pub fn open(&mut self, now: Now, session: SessionKey, status: Status, place: Place) {
         let uin = session.uin;
-        let old = self.online.get(&uin).map(|user| user.session);
+        let old = self.online.get(uin).map(|user| user.session);
         if old.is_some_and(|old| old.serial > session.serial) {
             // The proof of an older login came late: the newer one stays.
             return self.tell(session, Tell::Replaced);
@@ -40,12 +34,12 @@ impl Hub {
         let user =
             Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
         self.share.count_visible(false, is_visible(status));
-        match user.presence(uin) {
+        match user.presence() {
             Some(presence) => self.announce(uin, Sight::Came(presence)),
             None if was_seen => self.announce(uin, Sight::Gone(uin)),
             None => {}
         }
-        self.online.insert(uin, user);
+        self.online.insert(user);
         self.load_contacts(session);
         self.load_messages(uin);
         self.settle(now);
@@ -62,10 +56,7 @@ impl Hub {
     /// Whether others saw the user whose session it was.
     fn forget_session(&mut self, session: SessionKey) -> bool {
         let uin = session.uin;
-        if self.user(session).is_none() {
-            return false;
-        }
-        let Some(user) = self.online.remove(&uin) else { return false };
+        let Some(user) = self.online.remove(session) else { return false };
         for id in user.in_flight {
             self.abandon(id);
         }
@@ -78,12 +69,12 @@ impl Hub {
 
     pub(super) fn change_status(&mut self, question: Question, status: Status) {
         let uin = question.session.uin;
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Some(user) = self.online.get_mut(uin) else { return };
         if status.0 > Status::INVISIBLE.0 {
             return self.answer(question, Answer::Refused(Refusal::Malformed));
         }
         let before = std::mem::replace(&mut user.status, status);
-        let presence = user.presence(uin);
+        let presence = user.presence();
         self.share.count_visible(is_visible(before), is_visible(status));
         match presence {
             Some(_) if before == status => {}
@@ -123,7 +114,7 @@ impl Hub {
             }
             watchers.push(watcher);
         }
-        if let Some(presence) = self.online.get(&target).and_then(|user| user.presence(target)) {
+        if let Some(presence) = self.online.get(target).and_then(|user| user.presence()) {
             self.show(watcher, Sight::Here(presence));
         }
     }
@@ -157,7 +148,7 @@ impl Hub {
             Sight::Status(uin, status) => Tell::StatusChanged(uin, status),
             Sight::Gone(uin) => Tell::Gone(uin),
         };
-        let here = |watcher: &Uin| self.online.get(watcher).map(|user| user.session);
+        let here = |watcher: &Uin| self.online.get(*watcher).map(|user| user.session);
         let sessions: Vec<_> = watchers.iter().filter_map(here).collect();
         match *sessions {
             [] => {}
@@ -168,7 +159,7 @@ impl Hub {
 
     pub(super) fn tell_arrivals(&mut self) {
         while let Some((watcher, arrivals)) = self.arrivals.pop_first() {
-            if let Some(user) = self.online.get(&watcher) {
+            if let Some(user) = self.online.get(watcher) {
                 let session = user.session;
                 self.tell(session, Tell::Here(arrivals));
             }

@@ -183,7 +183,7 @@ impl Frontend {
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
         while let Some(oldest) = self.half_open.front().copied() {
             if self.sessions.get(oldest).is_some_and(|session| session.half_open.is_some()) {
-                if self.waiting_for_proof < self.config.limits.half_open_max {
+                if self.waiting_for_proof < self.share.part_of(self.config.limits.half_open_max) {
                     break;
                 }
                 self.end(now, oldest, Event::NeverProven, hub);

@@ -82,31 +82,45 @@ impl PartialOrd for Timer {
 
 /// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
 /// the end of the session: were it one for both, each datagram would leave an entry behind that stays for minutes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
-    link: Option<Instant>,
-    end: Option<Instant>,
+    link: Instant,
+    end: Instant,
+}
+
+/// No entry that counts.
+const NEVER: Instant = Instant(u64::MAX);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { link: NEVER, end: NEVER }
+    }
 }
 
 impl Timers {
     /// What is to be queued so that these two are not missed. A later deadline than the one that is queued waits until that one fires.
     pub(super) fn arm(&mut self, link: Option<Instant>, end: Instant) -> [Option<Instant>; 2] {
-        [sooner(&mut self.link, link), sooner(&mut self.end, Some(end))]
+        [sooner(&mut self.link, link.unwrap_or(NEVER)), sooner(&mut self.end, end)]
     }
 
     /// Whether an entry that fires is one that counts.
     pub(super) fn fire(&mut self, deadline: Instant) -> bool {
-        let counts = self.link == Some(deadline) || self.end == Some(deadline);
-        self.link = self.link.filter(|&link| link != deadline);
-        self.end = self.end.filter(|&end| end != deadline);
-        counts
+        let [link, end] = [&mut self.link, &mut self.end].map(|queued| {
+            let counts = *queued == deadline;
+            if counts {
+                *queued = NEVER;
+            }
+            counts
+        });
+        link || end
     }
 }
 
-fn sooner(queued: &mut Option<Instant>, deadline: Option<Instant>) -> Option<Instant> {
-    let sooner = deadline.filter(|&deadline| queued.is_none_or(|queued| deadline < queued))?;
-    *queued = Some(sooner);
-    *queued
+fn sooner(queued: &mut Instant, deadline: Instant) -> Option<Instant> {
+    (deadline < *queued).then(|| {
+        *queued = deadline;
+        deadline
+    })
 }
 
 impl Session {

@@ -109,7 +109,7 @@ impl Frontend {
             return;
         };
         let bytes = self.room.get(..len).unwrap_or_default();
-        match session.link.send(now.instant, Outgoing { seq, bytes, token, answers, before_proof: false }) {
+        match session.link.send(&mut self.retained, Outgoing { answers, ..Outgoing::new(seq, bytes, token) }) {
             Ok(()) => self.touched.push(key),
             Err(SendError::QueueFull) => self.end(now, key, Event::NotReading, hub),
             Err(_) => debug_assert!(false, "the link's own next number is out of turn"),

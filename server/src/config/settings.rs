@@ -82,9 +82,9 @@ macro_rules! number {
 
 /// A row whose value is a time within a range, with its unit.
 macro_rules! duration {
-    ($name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
+    ($section:literal, $name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
         Setting {
-            section: "session",
+            section: $section,
             name: $name,
             flag: $flag,
             env: $env,
@@ -134,6 +134,7 @@ pub static SETTINGS: [Setting; 19] = [
         show: |config| config.data.display().to_string(),
     },
     duration!(
+        "session",
         "keepalive_timeout",
         "keepalive-timeout",
         "MYICQD_KEEPALIVE_TIMEOUT",
@@ -142,6 +143,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.keepalive_timeout
     ),
     duration!(
+        "session",
         "half_open_timeout",
         "half-open-timeout",
         "MYICQD_HALF_OPEN_TIMEOUT",
@@ -150,6 +152,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.half_open_timeout
     ),
     duration!(
+        "session",
         "delivery_hold",
         "delivery-hold",
         "MYICQD_DELIVERY_HOLD",

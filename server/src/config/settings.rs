@@ -99,7 +99,7 @@ macro_rules! duration {
 
 /// Every setting, in the order of the help and of docs/operations.md. The reasons for the defaults stand at the fields of
 /// [`Config`].
-pub static SETTINGS: [Setting; 19] = [
+pub static SETTINGS: [Setting; 20] = [
     Setting {
         section: "listen",
         name: "udp",
@@ -281,6 +281,15 @@ pub static SETTINGS: [Setting; 19] = [
         1..=64,
         security.argon2_threads
     ),
+    duration!(
+        "security",
+        "verifier_lifetime",
+        "verifier-lifetime",
+        "MYICQD_VERIFIER_LIFETIME",
+        "How long a right password is recognised without its hash; 0s: not at all",
+        Duration::ZERO..=Duration::from_secs(7 * 86_400),
+        security.verifier_lifetime
+    ),
 ];
 
 /// The reply that carries a list is one datagram of at most 4,096 bytes, four for each contact.
@@ -403,6 +412,16 @@ mod tests {
         for junk in ["", "120", "s", "1.5s", "-1s", "2d", "25h", "0s", "é", "99999999999999999h"] {
             assert!(timeout.set(&mut config, junk).is_err(), "{junk:?}");
         }
+        let lifetime = setting("verifier_lifetime");
+        for (text, seconds) in [("0s", 0), ("168h", 604_800)] {
+            lifetime.set(&mut config, text).unwrap();
+            assert_eq!(config.security.verifier_lifetime, Duration::from_secs(seconds));
+            assert_eq!(lifetime.show(&config), text);
+        }
+        assert_eq!(
+            lifetime.set(&mut config, "169h").unwrap_err().to_string().get(..23),
+            Some("a time from 0s to 168h,")
+        );
         assert_eq!(show_duration(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(show_duration(Duration::from_secs(90)), "90s");
     }

@@ -10,6 +10,7 @@ mod messages;
 mod presence;
 mod profiles;
 mod types;
+mod verifiers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use types::*;
 
 use self::accounts::LoginStep;
 use self::messages::{Deliveries, Mailbox, Sent};
+use self::verifiers::Verifiers;
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -37,6 +39,7 @@ pub struct Hub {
     share: Share,
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
+    verifiers: Verifiers,
     /// Users who are here. The others are in the store.
     online: HashMap<Uin, Online>,
     /// Whose session it is.
@@ -122,13 +125,14 @@ enum Waiting {
 }
 
 impl Hub {
-    /// A hub without users.
+    /// A hub without users. `verifier_key` must be random.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, share: Share) -> Result<Self, HashError> {
+    pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32]) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
+            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime),
             config,
             share,
             online: HashMap::new(),

@@ -26,7 +26,7 @@ pub use types::*;
 use self::accounts::LoginStep;
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Online, Users};
-use self::verifiers::Verifiers;
+use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -121,7 +121,7 @@ impl Hub {
     pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32]) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
-            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime),
+            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
             config,
             share,
             online: Users::default(),

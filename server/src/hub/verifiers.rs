@@ -6,19 +6,20 @@
 //! A login that is answered from here is answered as the store and argon2 would have answered it: nobody else changes passwords
 //! while the server has the data folder, and the hub forgets a verifier before it asks for the change.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use blake2::Blake2sMac;
 use blake2::digest::consts::U16;
 use blake2::digest::{CtOutput, KeyInit, Mac};
+use hashbrown::HashMap;
 use myicq_wire::{Instant, Uin};
 
 use super::Attempt;
 
-/// Users whose password is remembered at most, in each shard; some 20 MB. One more, and the one remembered longest is forgotten.
-const REMEMBERED_MAX: usize = 1 << 18;
+/// Users of a server whose password is remembered at most; some 80 MB. One more, and the one remembered longest is forgotten.
+pub(super) const REMEMBERED_MAX: usize = 1 << 20;
 
 /// Expired ones forgotten at each login: more than a login adds, and not so many that one login would be late for all the others.
 const FORGOTTEN_AT_ONCE: usize = 8;
@@ -29,6 +30,7 @@ pub(super) type Verifier = CtOutput<Blake2sMac<U16>>;
 /// The verifiers of a hub's users.
 pub(super) struct Verifiers {
     lifetime: Duration,
+    max: usize,
     /// Knows the key and no password. In a box, so that the key stays where it is, and is wiped there, when the hub is moved.
     keyed: Box<Blake2sMac<U16>>,
     /// Since when, and what. The time of argon2's answer and not of the last login: who logs in every day is not remembered forever, and
@@ -41,10 +43,11 @@ pub(super) struct Verifiers {
 }
 
 impl Verifiers {
-    /// Remembers nobody yet, and nobody for longer than `lifetime`; zero: nobody at all. The key must be random.
-    pub(super) fn new(key: &[u8; 32], lifetime: Duration) -> Self {
+    /// Remembers nobody yet, and later up to `max` users for up to `lifetime`; zero: nobody at all. The key must be random.
+    pub(super) fn new(key: &[u8; 32], lifetime: Duration, max: usize) -> Self {
         Self {
             lifetime,
+            max,
             keyed: Box::new(Blake2sMac::new(key.into())),
             known: HashMap::new(),
             by_age: VecDeque::new(),
@@ -81,7 +84,7 @@ impl Verifiers {
         if self.lifetime.is_zero() {
             return;
         }
-        if self.by_age.len() >= REMEMBERED_MAX {
+        if self.by_age.len() >= self.max {
             self.forget_oldest();
         }
         self.known.insert(uin, (now, verifier));
@@ -125,12 +128,13 @@ mod tests {
     use super::*;
 
     const LIFETIME: Duration = Duration::from_secs(60);
+    const MAX: usize = 20;
     const ALICE: Uin = Uin(10_000);
     const BOB: Uin = Uin(10_001);
     const BEGIN: Instant = Instant(1_000_000);
 
     fn verifiers() -> Verifiers {
-        Verifiers::new(&[7; 32], LIFETIME)
+        Verifiers::new(&[7; 32], LIFETIME, MAX)
     }
 
     impl Verifiers {
@@ -165,7 +169,7 @@ mod tests {
         assert!(first == verifiers.verifier(ALICE, b"secret"));
         assert!(first != verifiers.verifier(BOB, b"secret"));
         assert!(first != verifiers.verifier(ALICE, b"secret!"));
-        assert!(first != Verifiers::new(&[8; 32], LIFETIME).verifier(ALICE, b"secret"));
+        assert!(first != Verifiers::new(&[8; 32], LIFETIME, MAX).verifier(ALICE, b"secret"));
         assert!(verifiers.verifier(Uin(0), b"\0a") != verifiers.verifier(Uin(0), b"a"));
     }
 
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn no_lifetime_is_no_memory() {
-        let mut verifiers = Verifiers::new(&[7; 32], Duration::ZERO);
+        let mut verifiers = Verifiers::new(&[7; 32], Duration::ZERO, MAX);
         verifiers.remember(BEGIN, ALICE, b"secret");
         assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
         assert!(verifiers.known.is_empty() && verifiers.by_age.is_empty() && verifiers.unproven.is_empty());
@@ -212,9 +216,7 @@ mod tests {
     #[test]
     fn what_has_expired_is_forgotten_a_few_at_a_time() {
         let mut verifiers = verifiers();
-        for number in 0..20 {
-            verifiers.remember(BEGIN, Uin(20_000 + number), b"secret");
-        }
+        (20_000..20_020).for_each(|uin| verifiers.remember(BEGIN, Uin(uin), b"secret"));
         for left in [12, 4, 0] {
             assert!(!verifiers.knows(BEGIN + LIFETIME, Uin(20_019), b"secret"));
             assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (left, left));
@@ -224,13 +226,11 @@ mod tests {
     #[test]
     fn as_many_are_known_as_may_be_and_one_more_forgets_the_oldest() {
         let mut verifiers = verifiers();
-        for number in (0..REMEMBERED_MAX).filter_map(|number| u32::try_from(number).ok()) {
-            verifiers.remember(BEGIN, Uin(20_000 + number), b"secret");
-        }
-        assert_eq!(verifiers.known.len(), REMEMBERED_MAX);
+        (20_000..20_020).for_each(|uin| verifiers.remember(BEGIN, Uin(uin), b"secret"));
+        assert_eq!(verifiers.known.len(), MAX);
         assert!(verifiers.knows(BEGIN, Uin(20_000), b"secret"));
         verifiers.remember(BEGIN, ALICE, b"secret");
-        assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (REMEMBERED_MAX, REMEMBERED_MAX));
+        assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (MAX, MAX));
         assert!(!verifiers.knows(BEGIN, Uin(20_000), b"secret"));
         assert!(verifiers.knows(BEGIN, Uin(20_001), b"secret") && verifiers.knows(BEGIN, ALICE, b"secret"));
     }

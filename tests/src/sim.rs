@@ -185,7 +185,9 @@ impl World {
         let (uin, password, status) = (person.uin, person.password.clone(), person.status);
         let session = match person.program {
             Program::Ours => {
-                Session::Ours(Box::new(Ours::new(now, uin, &password, status, random, person.seen.clone())))
+                let mut ours = Ours::new(now, uin, &password, status, random, person.seen.clone());
+                ours.may_be_damaged = self.damages;
+                Session::Ours(Box::new(ours))
             }
             Program::Original => {
                 let mut original = Original::new(now, uin, &password, status, random, person.knows_profile);

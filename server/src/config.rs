@@ -27,7 +27,7 @@ pub struct Config {
     pub limits: Limits,
     /// The charset of clients that speak plain v1.
     pub charset: Charset,
-    /// What a password hash costs.
+    /// What a password hash costs, and when it is computed.
     pub security: Security,
 }
 
@@ -68,7 +68,7 @@ pub struct Limits {
     pub profile_field_max: usize,
 }
 
-/// What a password hash costs.
+/// What a password hash costs, and when it is computed.
 #[derive(Clone, Debug)]
 pub struct Security {
     /// Memory of a new argon2id hash, in KiB. 19 MiB with two iterations: OWASP's second choice.
@@ -77,6 +77,8 @@ pub struct Security {
     pub argon2_iterations: u32,
     /// Hashes computed at the same time.
     pub argon2_threads: usize,
+    /// For how long a right password is recognised without argon2; zero: not at all. 12 h: a day at work, or an evening, with one hash.
+    pub verifier_lifetime: Duration,
 }
 
 impl Default for Config {
@@ -102,7 +104,12 @@ impl Default for Config {
                 profile_field_max: 255,
             },
             charset: Charset::Gbk,
-            security: Security { argon2_memory_kib: 19 * 1024, argon2_iterations: 2, argon2_threads: 4 },
+            security: Security {
+                argon2_memory_kib: 19 * 1024,
+                argon2_iterations: 2,
+                argon2_threads: 4,
+                verifier_lifetime: Duration::from_secs(12 * 3_600),
+            },
         }
     }
 }

@@ -57,7 +57,8 @@ pub struct Host {
 
 /// The configuration of these tests: the defaults, with passwords that cost little.
 pub fn config() -> Config {
-    let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1 };
+    let security =
+        Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
     Config { security, ..Config::default() }
 }
 

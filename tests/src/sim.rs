@@ -184,7 +184,11 @@ impl World {
         let person = &mut self.users[user];
         let (uin, password, status) = (person.uin, person.password.clone(), person.status);
         let session = match person.program {
-            Program::Ours => Session::Ours(Box::new(Ours::new(uin, &password, status, random, person.seen.clone()))),
+            Program::Ours => {
+                let mut ours = Ours::new(uin, &password, status, random, person.seen.clone());
+                ours.may_be_damaged = self.damages;
+                Session::Ours(Box::new(ours))
+            }
             Program::Original => {
                 let mut original = Original::new(now, uin, &password, status, random, person.knows_profile);
                 original.may_be_damaged = self.damages;

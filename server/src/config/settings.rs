@@ -82,9 +82,9 @@ macro_rules! number {
 
 /// A row whose value is a time within a range, with its unit.
 macro_rules! duration {
-    ($name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
+    ($section:literal, $name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
         Setting {
-            section: "session",
+            section: $section,
             name: $name,
             flag: $flag,
             env: $env,
@@ -99,7 +99,7 @@ macro_rules! duration {
 
 /// Every setting, in the order of the help and of docs/operations.md. The reasons for the defaults stand at the fields of
 /// [`Config`].
-pub static SETTINGS: [Setting; 19] = [
+pub static SETTINGS: [Setting; 20] = [
     Setting {
         section: "listen",
         name: "udp",
@@ -134,6 +134,7 @@ pub static SETTINGS: [Setting; 19] = [
         show: |config| config.data.display().to_string(),
     },
     duration!(
+        "session",
         "keepalive_timeout",
         "keepalive-timeout",
         "MYICQD_KEEPALIVE_TIMEOUT",
@@ -142,6 +143,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.keepalive_timeout
     ),
     duration!(
+        "session",
         "half_open_timeout",
         "half-open-timeout",
         "MYICQD_HALF_OPEN_TIMEOUT",
@@ -150,6 +152,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.half_open_timeout
     ),
     duration!(
+        "session",
         "delivery_hold",
         "delivery-hold",
         "MYICQD_DELIVERY_HOLD",
@@ -278,6 +281,15 @@ pub static SETTINGS: [Setting; 19] = [
         1..=64,
         security.argon2_threads
     ),
+    duration!(
+        "security",
+        "verifier_lifetime",
+        "verifier-lifetime",
+        "MYICQD_VERIFIER_LIFETIME",
+        "How long a right password is recognised without its hash; 0s: not at all",
+        Duration::ZERO..=Duration::from_secs(7 * 86_400),
+        security.verifier_lifetime
+    ),
 ];
 
 /// The reply that carries a list is one datagram of at most 4,096 bytes, four for each contact.
@@ -400,6 +412,16 @@ mod tests {
         for junk in ["", "120", "s", "1.5s", "-1s", "2d", "25h", "0s", "é", "99999999999999999h"] {
             assert!(timeout.set(&mut config, junk).is_err(), "{junk:?}");
         }
+        let lifetime = setting("verifier_lifetime");
+        for (text, seconds) in [("0s", 0), ("168h", 604_800)] {
+            lifetime.set(&mut config, text).unwrap();
+            assert_eq!(config.security.verifier_lifetime, Duration::from_secs(seconds));
+            assert_eq!(lifetime.show(&config), text);
+        }
+        assert_eq!(
+            lifetime.set(&mut config, "169h").unwrap_err().to_string().get(..23),
+            Some("a time from 0s to 168h,")
+        );
         assert_eq!(show_duration(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(show_duration(Duration::from_secs(90)), "90s");
     }

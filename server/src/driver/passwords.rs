@@ -63,12 +63,14 @@ fn next(queue: &Mutex<Receiver<PasswordJob>>) -> Option<PasswordJob> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
     use crate::hub::PasswordResult;
     use crate::store::Ticket;
 
     #[test]
     fn each_job_comes_back_with_its_own_salt_and_the_threads_end() {
-        let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 3 };
+        let security =
+            Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 3, ..Config::default().security };
         let (mail, mut mailbox) = tokio::sync::mpsc::unbounded_channel();
         let (watch, _ended) = Watch::new();
         let (jobs, threads) = start(&security, &mut StdRng::seed_from_u64(7), &mail, &watch).unwrap();

@@ -11,6 +11,7 @@ mod online;
 mod presence;
 mod profiles;
 mod types;
+mod verifiers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ pub use types::*;
 use self::accounts::LoginStep;
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Online, Users};
+use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -41,6 +43,7 @@ pub struct Hub {
     share: Share,
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
+    verifiers: Verifiers,
     /// Users who are here. The others are in the store.
     online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
@@ -111,13 +114,14 @@ enum Waiting {
 }
 
 impl Hub {
-    /// A hub without users.
+    /// A hub without users. `verifier_key` must be random.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, share: Share) -> Result<Self, HashError> {
+    pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32]) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
+            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
             config,
             share,
             online: Users::default(),

@@ -30,6 +30,9 @@ impl Hub {
         profile: Arc<Profile>,
         password_hash: Option<String>,
     ) {
+        if password_hash.is_some() {
+            self.verifiers.on_change(uin);
+        }
         self.ask_store(Work::SaveProfile { uin, profile, password_hash }, Waiting::Done(question));
     }
 }

@@ -77,7 +77,7 @@ impl Frontend {
         };
         let len = HEADER_LEN + body.len();
         if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
-            hub.handle_login(attempt, header.uin, Zeroizing::new(password.to_vec()));
+            hub.handle_login(now, attempt, header.uin, Zeroizing::new(password.to_vec()));
         }
     }
 

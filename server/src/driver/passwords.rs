@@ -75,7 +75,7 @@ mod tests {
         let (watch, _ended) = Watch::new();
         let (jobs, threads) = start(&security, &mut StdRng::seed_from_u64(7), &mail, &watch).unwrap();
         for ticket in 0..8 {
-            let password = zeroize::Zeroizing::new(b"hunter2".to_vec());
+            let password = b"hunter2"[..].into();
             jobs.send(PasswordJob { ticket: Ticket(ticket), password, hash: None });
         }
         drop((jobs, mail));

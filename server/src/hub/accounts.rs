@@ -1,10 +1,10 @@
 //! Registering and logging in, up to the point where there is a session.
 
 use myicq_wire::Uin;
-use zeroize::Zeroizing;
 
 use super::{
-    Answer, Attempt, Effect, Hub, LoginRefusal, PasswordJob, PasswordOutcome, PasswordResult, Refusal, Waiting,
+    Answer, Attempt, Effect, Hub, LoginRefusal, Password, PasswordJob, PasswordOutcome, PasswordResult, Refusal,
+    Waiting,
 };
 use crate::store::{Outcome, Work};
 use crate::time::Now;
@@ -13,7 +13,7 @@ use crate::time::Now;
 #[derive(Debug)]
 pub(super) enum LoginStep {
     /// The account is being loaded.
-    Account { uin: Uin, password: Zeroizing<Vec<u8>> },
+    Account { uin: Uin, password: Password },
     /// The password is being compared, with a hash that nobody has if there is no such user: both refusals take as long.
     Password { known: bool },
 }
@@ -21,7 +21,7 @@ pub(super) enum LoginStep {
 impl Hub {
     /// Somebody wants to log in: [`Effect::LoggedIn`]. Opens no session yet. A password that is known to be right is answered at once,
     /// however many others wait.
-    pub fn handle_login(&mut self, now: Now, attempt: Attempt, uin: Uin, password: Zeroizing<Vec<u8>>) {
+    pub fn handle_login(&mut self, now: Now, attempt: Attempt, uin: Uin, password: Password) {
         let verifier = self.verifiers.verifier(uin, &password);
         if self.verifiers.is_known(now.instant, uin, &verifier) {
             self.effects.push_back(Effect::LoggedIn(attempt, Ok(())));
@@ -38,7 +38,7 @@ impl Hub {
     }
 
     /// Somebody wants a number: [`Effect::Registered`].
-    pub fn handle_registration(&mut self, attempt: Attempt, password: Zeroizing<Vec<u8>>) {
+    pub fn handle_registration(&mut self, attempt: Attempt, password: Password) {
         if self.begin_attempt() {
             self.ask_password(password, None, Waiting::RegistrationHash(attempt));
         } else {
@@ -100,7 +100,7 @@ impl Hub {
         self.effects.push_back(Effect::Registered(attempt, uin));
     }
 
-    pub(super) fn ask_password(&mut self, password: Zeroizing<Vec<u8>>, hash: Option<String>, waiting: Waiting) {
+    pub(super) fn ask_password(&mut self, password: Password, hash: Option<String>, waiting: Waiting) {
         let ticket = self.ticket(waiting);
         self.password_jobs.push_back(PasswordJob { ticket, password, hash });
     }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use myicq_wire::Uin;
-use zeroize::Zeroizing;
 
-use super::{Hub, Question, Waiting};
+use super::{Hub, Password, Question, Waiting};
 use crate::store::{Profile, Work};
 
 impl Hub {
@@ -15,7 +14,7 @@ impl Hub {
         question: Question,
         uin: Uin,
         profile: Arc<Profile>,
-        password: Option<Zeroizing<Vec<u8>>>,
+        password: Option<Password>,
     ) {
         match password {
             Some(password) => self.ask_password(password, None, Waiting::NewPassword { question, uin, profile }),

@@ -1,7 +1,9 @@
 //! What the hub and its frontends say to each other, and what the hub asks of its surroundings.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
@@ -9,6 +11,30 @@ use myicq_wire::{Authorization, Ipv4, MessageKind, Status, Uin};
 use zeroize::Zeroizing;
 
 use crate::store::{Message, Profile};
+
+/// A password on its way. Wiped when it is dropped, and never shown.
+#[derive(Clone)]
+pub struct Password(Zeroizing<Vec<u8>>);
+
+impl From<&[u8]> for Password {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(bytes.to_vec()))
+    }
+}
+
+impl Deref for Password {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
 
 /// A session as the hub knows it: chosen by the frontend, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -64,7 +90,7 @@ pub enum Ask<'a> {
     /// Somebody's profile: [`Answer::Profile`].
     Profile(Uin),
     /// To have another profile, and perhaps another password: [`Answer::Done`].
-    ModifyProfile(Arc<Profile>, Option<Zeroizing<Vec<u8>>>),
+    ModifyProfile(Arc<Profile>, Option<Password>),
     /// To be shown differently: [`Answer::Done`].
     ChangeStatus(Status),
     /// To have somebody on the list: [`Answer::Added`].
@@ -202,7 +228,7 @@ pub struct PasswordJob {
     /// Comes back with the result.
     pub ticket: crate::store::Ticket,
     /// The password.
-    pub password: Zeroizing<Vec<u8>>,
+    pub password: Password,
     /// With what to compare it: a PHC string. `None`: make a new hash.
     pub hash: Option<String>,
 }

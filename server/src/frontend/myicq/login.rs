@@ -13,7 +13,6 @@ use myicq_wire::{
     Request, Secret, Seq, SessionId, Uin, encode_reply, open_request,
 };
 use rand::RngExt;
-use zeroize::Zeroizing;
 
 use super::Frontend;
 use super::session::{HalfOpen, Session};
@@ -77,7 +76,7 @@ impl Frontend {
         };
         let len = HEADER_LEN + body.len();
         if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
-            hub.handle_login(now, attempt, header.uin, Zeroizing::new(password.to_vec()));
+            hub.handle_login(now, attempt, header.uin, password.into());
         }
     }
 

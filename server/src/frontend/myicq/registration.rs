@@ -10,7 +10,6 @@ use myicq_wire::{
     encode_reply, open_request,
 };
 use rand::RngExt;
-use zeroize::Zeroizing;
 
 use super::login::{Origin, Pending};
 use super::{Frontend, WRONG_ACKS_MAX};
@@ -73,7 +72,7 @@ impl Frontend {
         if password.is_empty() || password.len() > MAX_PASSWORD_LEN {
             return self.on_registered(now, attempt, None);
         }
-        hub.handle_registration(attempt, Zeroizing::new(password.to_vec()));
+        hub.handle_registration(attempt, password.into());
     }
 
     fn on_repeated_registration(&mut self, now: Now, origin: Origin, seq: Seq, len: usize) {

@@ -7,7 +7,6 @@ use myicq_wire::{
     AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MAX_PASSWORD_LEN, MessageKind,
     ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, message,
 };
-use zeroize::Zeroizing;
 
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
@@ -158,7 +157,7 @@ impl Frontend {
             Some(Secret(password)) if password.is_empty() || password.len() > MAX_PASSWORD_LEN => {
                 return Err(Refusal::TooLong);
             }
-            Some(Secret(password)) => Some(Zeroizing::new(password.to_vec())),
+            Some(Secret(password)) => Some(password.into()),
             None => None,
         };
         Ok(Ask::ModifyProfile(Arc::clone(&profile), password))

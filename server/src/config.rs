@@ -17,6 +17,9 @@ use myicq_wire::charset::Charset;
 pub struct Config {
     /// Where to listen for datagrams.
     pub listen: SocketAddr,
+    /// Threads that serve users, 1 to [`crate::SHARDS_MAX`]. `None`: one for each core that this process may use, since each
+    /// can keep one busy and more would only take turns.
+    pub shards: Option<u32>,
     /// The folder of the database.
     pub data: PathBuf,
     /// The name of this server's domain, by which clients call their accounts. Never empty.
@@ -85,6 +88,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            shards: None,
             data: PathBuf::from("myicq-data"),
             domain: "localhost".to_owned(),
             session: SessionConfig {

@@ -39,6 +39,11 @@ pub struct Server {
 impl Server {
     /// Starts it on a folder, and waits until it listens.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let config = folder.join("myicqd.toml");
         fs::write(&config, CONFIG).unwrap();
         let mut child = Command::new(programs().join("myicqd"))
@@ -46,6 +51,7 @@ impl Server {
             .arg(folder.join("data"))
             .arg("--config")
             .arg(config)
+            .args(arguments)
             .env("MYICQD_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()

@@ -11,6 +11,7 @@ use myicq_wire::charset::{Charset, UnknownCharset};
 
 use super::Config;
 use crate::passwords;
+use crate::share::SHARDS_MAX;
 
 /// What a setting takes, in words: "a whole number from 1 to 1000". Comes back when it was given something else.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,6 +122,17 @@ pub static SETTINGS: [Setting; 20] = [
         is_number: false,
         set: |config, text| domain(text).map(|value| config.domain = value),
         show: |config| config.domain.clone(),
+    },
+    Setting {
+        section: "listen",
+        name: "shards",
+        flag: "shards",
+        env: "MYICQD_SHARDS",
+        value: "N|auto",
+        about: "Threads that serve users; auto: one for each core",
+        is_number: true,
+        set: |config, text| shards(text).map(|value| config.shards = value),
+        show: |config| config.shards.map_or_else(|| "auto".to_owned(), |shards| shards.to_string()),
     },
     Setting {
         section: "store",
@@ -299,6 +311,10 @@ fn address(text: &str) -> Result<SocketAddr, Wanted> {
     text.parse().map_err(|_| Wanted("an address and a port, as 0.0.0.0:8000 or [::1]:8000".to_owned()))
 }
 
+fn shards(text: &str) -> Result<Option<u32>, Wanted> {
+    if text == "auto" { Ok(None) } else { number(text, 1..=SHARDS_MAX).map(Some) }
+}
+
 fn charset(text: &str) -> Result<Charset, Wanted> {
     Charset::from_label(text).ok_or_else(|| Wanted(UnknownCharset.to_string()))
 }
@@ -398,6 +414,18 @@ mod tests {
         assert_eq!(wanted.to_string(), "a whole number from 8 to 1048576");
         for junk in ["", "-1", "1e3", " 9", "9 ", "99999999999999999999999"] {
             assert!(setting("offline_max").set(&mut config, junk).is_err(), "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn shards_are_counted_or_left_to_the_machine() {
+        let mut config = Config::default();
+        for (text, shards) in [("1", Some(1)), ("64", Some(64)), ("auto", None)] {
+            setting("shards").set(&mut config, text).unwrap();
+            assert_eq!(config.shards, shards);
+        }
+        for junk in ["0", "65", "all", ""] {
+            assert!(setting("shards").set(&mut config, junk).is_err(), "{junk:?}");
         }
     }
 

@@ -28,7 +28,7 @@ const JOINED_BYTES: usize = 65_536 + 5 * 64;
 const SEGMENTS_MAX: usize = 64;
 
 /// Messages, and datagrams in them, that one call sends.
-const MESSAGES_MAX: usize = 128;
+const MESSAGES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(in crate::driver) struct Batched {

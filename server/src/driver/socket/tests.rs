@@ -14,7 +14,7 @@ fn loopback() -> SocketAddr {
 }
 
 fn open<C: Calls>() -> (Socket<C>, SocketAddr) {
-    let socket = bind(loopback()).unwrap();
+    let socket = bind(loopback(), 1).unwrap().remove(0);
     let address = socket.local_addr().unwrap();
     #[expect(clippy::disallowed_methods, reason = "the socket is what is tested")]
     let socket = tokio::net::UdpSocket::from_std(socket).unwrap();

@@ -17,6 +17,7 @@ pub mod course;
 pub mod fuzz;
 pub mod host;
 pub mod link_model;
+pub mod load;
 pub mod network;
 pub mod oracle;
 pub mod original;

@@ -99,6 +99,7 @@ pub(super) fn run(options: &Options, common: &Common) -> anyhow::Result<Figures>
     tell("logging in");
     prepare::log_in_all(&mut stage.crowd, 0..options.pairs * 2, |_, _, _| Ok(()))?;
     let crowd = &mut stage.crowd;
+    prepare::settle(crowd, (0..options.pairs).map(|pair| pair * 2 + 1))?;
     let mut pairs = Pairs::new(options, common);
 
     tell("talking");

@@ -14,8 +14,8 @@ use super::member::Notice;
 /// Registrations and logins under way at the same time: half of what a server of this project hashes passwords for by default.
 pub(super) const LOGINS_AT_ONCE: usize = 128;
 
-/// Contacts being added at the same time, all users together.
-const ADDS_AT_ONCE: usize = 128;
+/// Requests under way at the same time, all users together.
+const ASKS_AT_ONCE: usize = 128;
 
 /// Users who go between two pauses. Nobody acknowledges a LOGOUT, so nothing else keeps them from flooding the server.
 const LEAVE_AT_ONCE: usize = 64;
@@ -100,35 +100,51 @@ pub(super) fn log_out_all(crowd: &mut Crowd, count: usize) -> anyhow::Result<()>
 pub(super) fn add_contacts(
     crowd: &mut Crowd,
     count: usize,
-    mut pairs: impl Iterator<Item = (usize, usize)>,
+    pairs: impl Iterator<Item = (usize, usize)>,
 ) -> anyhow::Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
-    let ask = |crowd: &mut Crowd, (owner, contact): (usize, usize)| {
-        let request = Request::add(crowd.uin(contact))?;
-        crowd.ask(owner, crowd.now(), request).map(drop)
-    };
-    for pair in pairs.by_ref().take(ADDS_AT_ONCE) {
-        ask(crowd, pair)?;
-    }
-    let mut added = 0;
-    let is_done = crowd.run_until_done(|crowd, _, notice| {
-        match notice {
-            Notice::Answer(_, Ok(Answer::Added(Authorization::ANYONE))) => {
-                added += 1;
-                pairs.next().map_or(Ok(()), |pair| ask(crowd, pair))?;
-            }
-            Notice::Answer(_, answer) => bail!("a contact could not be added: {answer:?}"),
-            Notice::Event(Event::Ended { reason }) if reason != EndReason::LoggedOut => {
-                bail!("a session ended: {reason}");
-            }
-            _ => {}
+    ask_all(crowd, count, pairs, |crowd, contact| Ok(Request::add(crowd.uin(contact))?))
+}
+
+/// Waits until the server has looked for messages that these members have missed. It does so at their login, and what is said to them
+/// before goes by way of the disk, for as long as the talk has no pause. The store answers in order, so an answer of it shows.
+pub(super) fn settle(crowd: &mut Crowd, members: impl ExactSizeIterator<Item = usize>) -> anyhow::Result<()> {
+    ask_all(crowd, members.len(), members.map(|member| (member, ())), |_, ()| Ok(Request::own_profile()))
+}
+
+/// Lets members ask something of the server, a limited number at a time, and waits for all the answers.
+fn ask_all<T>(
+    crowd: &mut Crowd,
+    count: usize,
+    mut asks: impl Iterator<Item = (usize, T)>,
+    request: impl Fn(&Crowd, T) -> anyhow::Result<Request>,
+) -> anyhow::Result<()> {
+    let mut ask_next = |crowd: &mut Crowd| -> anyhow::Result<()> {
+        if let Some((member, what)) = asks.next() {
+            crowd.ask(member, crowd.now(), request(crowd, what)?)?;
         }
-        Ok(added == count)
-    })?;
+        Ok(())
+    };
+    for _ in 0..ASKS_AT_ONCE.min(count) {
+        ask_next(crowd)?;
+    }
+    let mut answered = 0;
+    let is_done = count == 0
+        || crowd.run_until_done(|crowd, member, notice| {
+            match notice {
+                Notice::Answer(_, Err(error)) => bail!("user {} got no answer: {error}", crowd.uin(member)),
+                Notice::Answer(_, Ok(Answer::Added(result))) if result != Authorization::ANYONE => {
+                    bail!("user {} could not add a contact: {result:?}", crowd.uin(member));
+                }
+                Notice::Answer(..) => {
+                    answered += 1;
+                    ask_next(crowd)?;
+                }
+                _ => {}
+            }
+            Ok(answered == count)
+        })?;
     if !is_done {
-        bail!("{added} of {count} contacts were added, then nothing came any more");
+        bail!("{answered} of {count} requests were answered, then nothing came any more");
     }
     Ok(())
 }

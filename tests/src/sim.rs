@@ -79,9 +79,9 @@ pub struct World {
     pub host: Host,
     /// The users, by their order.
     pub users: Vec<User>,
-    /// What is between them.
-    /// Whether the network damages what it carries.
+    /// Whether what is between them damages what it carries.
     damages: bool,
+    /// What is between them.
     pub network: Network,
     flying: BTreeMap<(Instant, u64), Flying>,
     flown: u64,

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use self::shard::{Mail, ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
+use self::socket::Socket;
 use crate::config::Config;
 use crate::passwords::HashError;
 use crate::shard::Shard;
@@ -136,10 +137,14 @@ fn start_shard(
 ) -> Result<JoinHandle<()>, RunError> {
     let runtime = runtime()?;
     let guard = runtime.enter();
-    let driver = ShardDriver::new(shard, socket, around)
+    #[expect(clippy::disallowed_methods, reason = "the driver owns the socket")]
+    let socket = tokio::net::UdpSocket::from_std(socket)
         .map_err(|source| RunError::System { what: "to watch the socket", source })?;
     drop(guard);
-    spawn("shard", watch, move || runtime.block_on(driver.serve()))
+    spawn("shard", watch, move || {
+        let driver = ShardDriver::new(shard, Socket::new(socket), around);
+        runtime.block_on(driver.serve());
+    })
 }
 
 /// A generator seeded by the system, from which all the others are seeded.

@@ -3,23 +3,24 @@
 use std::fmt;
 use std::time::Duration;
 
-use myicq_wire::{Instant, MAX_DATAGRAM};
-use tokio::net::UdpSocket;
+use myicq_wire::Instant;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::passwords::Jobs;
-use super::socket::{self, Traffic};
+use super::socket::{Socket, Traffic};
 use crate::counters::Counters;
 use crate::hub::PasswordResult;
 use crate::shard::{Input, Output, Shard};
 use crate::store;
 use crate::time::Now;
 
-/// Datagrams taken in one turn, so that neither the clock is read for each nor anything else waits long.
-const BATCH_DATAGRAMS: usize = 64;
+/// Batches of datagrams taken before time is let pass, about what the system's buffer holds. What has already come, an
+/// acknowledgement above all, counts before anything is taken for late: otherwise a server that is behind would send again what
+/// has arrived, and fall further behind.
+const TURN_BATCHES: usize = 256;
 
-/// Letters taken in one turn.
+/// Letters taken between two batches of datagrams.
 const BATCH_MAIL: usize = 64;
 
 /// Requests to the store that may be unanswered. Some seconds of work for a slow disk.
@@ -70,10 +71,9 @@ impl Surroundings {
 #[derive(Debug)]
 pub(super) struct ShardDriver {
     shard: Shard,
-    socket: UdpSocket,
+    socket: Socket,
     clock: Clock,
     around: Surroundings,
-    traffic: Traffic,
     /// Requests to the store that it has not answered.
     store_requests: usize,
     /// Requests refused because those were too many.
@@ -83,37 +83,36 @@ pub(super) struct ShardDriver {
 }
 
 impl ShardDriver {
-    /// Must be called on the runtime that the loop will run on.
-    pub(super) fn new(shard: Shard, socket: std::net::UdpSocket, around: Surroundings) -> std::io::Result<Self> {
-        #[expect(clippy::disallowed_methods, reason = "the driver owns the socket")]
-        let socket = UdpSocket::from_std(socket)?;
-        Ok(Self {
-            shard,
-            socket,
-            clock: Clock::new(),
-            around,
-            traffic: Traffic::default(),
-            store_requests: 0,
-            store_refused: 0,
-            stopping_since: None,
-        })
+    pub(super) fn new(shard: Shard, socket: Socket, around: Surroundings) -> Self {
+        Self { shard, socket, clock: Clock::new(), around, store_requests: 0, store_refused: 0, stopping_since: None }
     }
 
     /// Runs until it has been told to stop and has done so.
     pub(super) async fn serve(mut self) {
-        // With one byte more than a datagram may have, a longer one does not pass for one that just fits.
-        let mut buffer = vec![0; MAX_DATAGRAM + 1];
         while !self.has_stopped() {
             let first = self.wait().await;
-            let now = self.clock.now();
-            self.take_mail(now, first).await;
-            self.receive(now, &mut buffer).await;
-            if self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
-                self.shard.handle_input(now, Input::Timeout);
-                self.drain().await;
-            }
+            self.turn(first).await;
         }
         self.report("stopped");
+    }
+
+    /// Takes what has come, then lets time pass.
+    async fn turn(&mut self, mut first: Option<Mail>) {
+        for _ in 0..TURN_BATCHES {
+            let now = self.clock.now();
+            let more_mail = self.take_mail(now, first.take()).await;
+            let more_datagrams = self.receive(now).await;
+            self.socket.flush().await;
+            if !more_mail && !more_datagrams {
+                break;
+            }
+        }
+        let now = self.clock.now();
+        if self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
+            self.shard.handle_input(now, Input::Timeout);
+            self.drain().await;
+            self.socket.flush().await;
+        }
     }
 
     /// Waits until there is something to do. Mail comes out with it, for there is no taking it back.
@@ -124,15 +123,15 @@ impl ShardDriver {
         tokio::select! {
             biased;
             mail = self.around.mailbox.recv() => mail,
-            // An error shows again when receiving, and is counted there.
-            _ = self.socket.readable() => None,
+            () = self.socket.readable() => None,
             () = sleep_until(deadline) => None,
         }
     }
 
-    async fn take_mail(&mut self, now: Now, mut first: Option<Mail>) {
+    /// Takes a batch of letters. Says whether there may be more behind it.
+    async fn take_mail(&mut self, now: Now, mut first: Option<Mail>) -> bool {
         for _ in 0..BATCH_MAIL {
-            let Some(mail) = first.take().or_else(|| self.around.mailbox.try_recv().ok()) else { break };
+            let Some(mail) = first.take().or_else(|| self.around.mailbox.try_recv().ok()) else { return false };
             match mail {
                 Mail::Store(replies) => {
                     for reply in replies {
@@ -150,28 +149,29 @@ impl ShardDriver {
             }
             self.drain().await;
         }
+        true
     }
 
-    async fn receive(&mut self, now: Now, buffer: &mut [u8]) {
-        for _ in 0..BATCH_DATAGRAMS {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    self.traffic.received += 1;
-                    let bytes = buffer.get(..length).unwrap_or_default();
-                    self.shard.handle_input(now, Input::Datagram { from, bytes });
-                    self.drain().await;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => self.traffic.receive_errors += 1,
-            }
+    /// Takes a batch of datagrams. Says whether there may be more behind it.
+    async fn receive(&mut self, now: Now) -> bool {
+        let more = self.socket.receive();
+        while let Some((from, bytes)) = self.socket.next_datagram() {
+            self.shard.handle_input(now, Input::Datagram { from, bytes });
+            self.drain().await;
         }
+        more
     }
 
-    /// Does all that the shard wants done.
+    /// Does all that the shard wants done. Datagrams wait for the end of the batch.
     async fn drain(&mut self) {
         while let Some(output) = self.shard.poll_output() {
             match output {
-                Output::Datagram { to, bytes } => socket::send(&self.socket, &mut self.traffic, to, bytes).await,
+                Output::Datagram { to, bytes } => {
+                    self.socket.push(to, bytes);
+                    if self.socket.is_full() {
+                        self.socket.flush().await;
+                    }
+                }
                 Output::Store(request) => {
                     self.store_requests += 1;
                     let is_full = self.store_requests > STORE_REQUESTS_MAX;
@@ -195,12 +195,13 @@ impl ShardDriver {
     }
 
     fn report(&self, what: &'static str) {
-        let Traffic { received, receive_errors, sent, send_errors } = self.traffic;
+        let Traffic { received, receive_errors, kernel_drops, sent, send_errors } = self.socket.traffic();
         let counters = NonZero(self.shard.counters());
         tracing::info!(
             sessions = self.shard.sessions(),
             received,
             receive_errors,
+            kernel_drops,
             sent,
             send_errors,
             store_refused = self.store_refused,

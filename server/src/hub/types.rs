@@ -1,5 +1,6 @@
 //! What the hub and its frontends say to each other, and what the hub asks of its surroundings.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,11 +11,18 @@ use zeroize::Zeroizing;
 use crate::store::{Message, Profile};
 
 /// A session as the hub knows it: chosen by the frontend, never used again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionKey(pub u64);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SessionKey {
+    /// Whose session it is.
+    pub uin: Uin,
+    /// Where the frontend keeps it. The place has others before and after it.
+    pub slot: u32,
+    /// Rises with each login.
+    pub serial: u64,
+}
 
 /// A question of a session, whose answer carries it too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Question {
     /// Who asks.
     pub session: SessionKey,
@@ -50,7 +58,7 @@ pub struct Presence {
 
 /// What a session asks.
 #[derive(Debug)]
-pub enum Ask {
+pub enum Ask<'a> {
     /// The contact list: [`Answer::Contacts`].
     Contacts,
     /// Somebody's profile: [`Answer::Profile`].
@@ -70,7 +78,7 @@ pub enum Ask {
         /// Which kind.
         kind: MessageKind,
         /// The text.
-        text: Box<[u8]>,
+        text: Cow<'a, [u8]>,
         /// Its charset.
         charset: Charset,
     },
@@ -150,8 +158,10 @@ pub enum Tell {
     /// Somebody says something. The frontend reports what became of it by [`super::Hub::handle_delivered`] or
     /// [`super::Hub::handle_undelivered`].
     Message(Arc<Message>),
-    /// Contacts who are here.
+    /// Contacts who are here, to begin with.
     Here(Vec<Presence>),
+    /// A contact came.
+    Came(Presence),
     /// A contact went.
     Gone(Uin),
     /// A contact is shown differently now.
@@ -165,6 +175,8 @@ pub enum Tell {
 pub enum Effect {
     /// Tell a session something.
     Tell(SessionKey, Tell),
+    /// Tell several sessions the same.
+    TellAll(Vec<SessionKey>, Tell),
     /// Answer a session's question.
     Answer(Question, Answer),
     /// A login was right, or not.
@@ -249,17 +261,19 @@ pub enum Content {
     Watch(Uin),
     /// He does not any more.
     Unwatch(Uin),
-    /// Whom your user sees, shown as this; `None` when gone.
-    Seen(Uin, Option<Presence>, Change),
+    /// Whom these of your users see.
+    Seen(Box<[Uin]>, Sight),
 }
 
-/// How somebody who is seen has changed.
+/// What is seen of a user who is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum Sight {
     /// He was here when the watching began.
-    AlreadyHere,
-    /// He came, or went.
-    CameOrWent,
+    Here(Presence),
+    /// He came.
+    Came(Presence),
     /// He is shown differently.
-    Status,
+    Status(Uin, Status),
+    /// He went.
+    Gone(Uin),
 }

@@ -64,7 +64,7 @@ impl Frontend {
         if header.uin == Uin::NONE || header.session.0 == 0 {
             return self.counters.drop(Drop::UnknownSession);
         }
-        if let Some(&key) = self.by_id.get(&(header.uin, header.session)) {
+        if let Some(key) = self.sessions.find(header.uin, header.session) {
             return self.on_repeated_login(now, key, from, seq, HEADER_LEN + body.len());
         }
         let Login { password: Secret(password), status, real_ip, port, .. } = login;
@@ -100,7 +100,7 @@ impl Frontend {
     }
 
     fn on_repeated_login(&mut self, now: Now, key: SessionKey, from: SocketAddr, seq: Seq, len: usize) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.address != from || session.login_seq != seq {
             return self.counters.drop(Drop::LoginInSession);
         }
@@ -138,7 +138,7 @@ impl Frontend {
     /// The password is right: a session that has yet to prove its address.
     fn open_half(&mut self, now: Now, (origin, seq, len): (Origin, Seq, usize), login: PendingLogin, hub: &mut Hub) {
         let (address, id) = origin;
-        if self.by_id.contains_key(&(login.uin, id)) {
+        if self.sessions.find(login.uin, id).is_some() {
             return self.counters.drop(Drop::LoginInSession);
         }
         let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.take());
@@ -168,11 +168,8 @@ impl Frontend {
             return;
         }
         let proven = session.link.is_proven();
-        self.last_session += 1;
-        let key = SessionKey(self.last_session);
         self.make_room_half_open(now, hub);
-        self.by_id.insert((session.uin, session.id), key);
-        self.sessions.insert(key, session);
+        let Some(key) = self.sessions.insert(session) else { return };
         self.counters.event(Event::LoggedIn);
         self.half_open.push_back(key);
         self.waiting_for_proof += 1;
@@ -185,8 +182,8 @@ impl Frontend {
     /// Forgets the oldest unproven login when there are as many as may be.
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
         while let Some(oldest) = self.half_open.front().copied() {
-            if self.sessions.get(&oldest).is_some_and(|session| session.half_open.is_some()) {
-                if self.waiting_for_proof < self.config.limits.half_open_max {
+            if self.sessions.get(oldest).is_some_and(|session| session.half_open.is_some()) {
+                if self.waiting_for_proof < self.share.part_of(self.config.limits.half_open_max) {
                     break;
                 }
                 self.end(now, oldest, Event::NeverProven, hub);
@@ -197,11 +194,11 @@ impl Frontend {
 
     /// The client has acknowledged a number that only who reads at its address can know.
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(half_open) = session.half_open.take() else { return };
         self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
-        hub.open(now, key, session.uin, half_open.status, half_open.place);
+        hub.open(now, key, half_open.status, half_open.place);
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);
         }
@@ -211,7 +208,7 @@ impl Frontend {
     /// A request came before the proof. Perhaps the client has acknowledged its login and that was lost: COMPAT: the clients of 2003
     /// acknowledge a number once. Ask again, with no more bytes than have come.
     pub(super) fn on_early_request(&mut self, now: Now, key: SessionKey) {
-        let asked = self.sessions.get(&key).and_then(|session| session.half_open.as_ref());
+        let asked = self.sessions.get(key).and_then(|session| session.half_open.as_ref());
         if asked.is_some_and(|half_open| half_open.probe_at.is_none()) {
             self.probe(now, key);
         }
@@ -220,7 +217,7 @@ impl Frontend {
     /// Asks an unproven address for an acknowledgement: by a header with a number of its own, which the clients of 2003 acknowledge and
     /// otherwise ignore; where every number must be retained, by the LOGIN reply again.
     pub(super) fn probe(&mut self, now: Now, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(half_open) = &mut session.half_open else { return };
         let cost = if session.granted.contains(Capabilities::ONCE) { LOGIN_REPLY_LEN } else { HEADER_LEN };
         let Some(budget) = half_open.budget.checked_sub(cost) else { return };

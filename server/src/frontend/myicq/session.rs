@@ -1,5 +1,6 @@
 //! What the frontend keeps of a session.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 
 use myicq_wire::charset::Charset;
@@ -11,7 +12,7 @@ use myicq_wire::{
 };
 
 use super::notices::LateNotices;
-use crate::hub::Place;
+use crate::hub::{Place, SessionKey};
 
 /// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
 pub(super) const HELD_MAX: usize = 8;
@@ -22,6 +23,8 @@ pub(super) const HELD_BYTES_MAX: usize = 2048;
 /// A logged-in client.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Of its key: no two sessions that had the same slot have the same.
+    pub(super) serial: u64,
     pub(super) uin: Uin,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
@@ -57,33 +60,67 @@ pub(super) struct HalfOpen {
     pub(super) deadline: Instant,
 }
 
+/// An entry in the queue of timers, the soonest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Timer {
+    pub(super) deadline: Instant,
+    pub(super) key: SessionKey,
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Two of one time come in the order of the logins, so that a course can be repeated.
+        (self.deadline, self.key.serial).cmp(&(other.deadline, other.key.serial))
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
 /// the end of the session: were it one for both, each datagram would leave an entry behind that stays for minutes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
-    link: Option<Instant>,
-    end: Option<Instant>,
+    link: Instant,
+    end: Instant,
+}
+
+/// No entry that counts.
+const NEVER: Instant = Instant(u64::MAX);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { link: NEVER, end: NEVER }
+    }
 }
 
 impl Timers {
     /// What is to be queued so that these two are not missed. A later deadline than the one that is queued waits until that one fires.
     pub(super) fn arm(&mut self, link: Option<Instant>, end: Instant) -> [Option<Instant>; 2] {
-        [sooner(&mut self.link, link), sooner(&mut self.end, Some(end))]
+        [sooner(&mut self.link, link.unwrap_or(NEVER)), sooner(&mut self.end, end)]
     }
 
     /// Whether an entry that fires is one that counts.
     pub(super) fn fire(&mut self, deadline: Instant) -> bool {
-        let counts = self.link == Some(deadline) || self.end == Some(deadline);
-        self.link = self.link.filter(|&link| link != deadline);
-        self.end = self.end.filter(|&end| end != deadline);
-        counts
+        let [link, end] = [&mut self.link, &mut self.end].map(|queued| {
+            let counts = *queued == deadline;
+            if counts {
+                *queued = NEVER;
+            }
+            counts
+        });
+        link || end
     }
 }
 
-fn sooner(queued: &mut Option<Instant>, deadline: Option<Instant>) -> Option<Instant> {
-    let sooner = deadline.filter(|&deadline| queued.is_none_or(|queued| deadline < queued))?;
-    *queued = Some(sooner);
-    *queued
+fn sooner(queued: &mut Instant, deadline: Instant) -> Option<Instant> {
+    (deadline < *queued).then(|| {
+        *queued = deadline;
+        deadline
+    })
 }
 
 impl Session {
@@ -101,6 +138,7 @@ impl Session {
             link.set_ordered();
         }
         Self {
+            serial: 0,
             uin,
             id,
             address,

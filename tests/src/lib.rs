@@ -22,6 +22,7 @@ pub mod network;
 pub mod oracle;
 pub mod original;
 pub mod process;
+pub mod relay;
 pub mod script;
 pub mod sim;
 pub mod testdata;

@@ -70,12 +70,12 @@ pub struct Ours {
 
 impl Ours {
     /// Logs in.
-    pub fn new(now: Instant, uin: Uin, password: &str, status: Status, random: [u8; 14], seen: SeenMessages) -> Self {
+    pub fn new(uin: Uin, password: &str, status: Status, random: [u8; 14], seen: SeenMessages) -> Self {
         let mut config = Config::new(uin, Password::new(password).unwrap());
         config.status = status;
         config.real_ip = [127, 0, 0, 1].into();
         config.port = 32_765;
-        let account = Account::new(now, config, Entropy::from_bytes(random), seen).unwrap();
+        let account = Account::new(config, Entropy::from_bytes(random), seen).unwrap();
         Self { account, asks: BTreeMap::new() }
     }
 
@@ -84,7 +84,7 @@ impl Ours {
         self.account.seen().clone()
     }
 
-    fn ask(&mut self, now: Instant, ask: u64, what: &Ask) -> Result<(), String> {
+    fn ask(&mut self, ask: u64, what: &Ask) -> Result<(), String> {
         let request = match what {
             Ask::Say { to, text } => Request::send(*to, &Message::text(text.clone())),
             Ask::AskAuthorization { to, reason } => {
@@ -105,7 +105,7 @@ impl Ours {
                 Request::modify(&profile, *auth, password)
             }
         };
-        let id = request.and_then(|request| self.account.request(now, request)).map_err(|misuse| misuse.to_string())?;
+        let id = request.and_then(|request| self.account.request(request)).map_err(|misuse| misuse.to_string())?;
         self.asks.insert(id, ask);
         Ok(())
     }
@@ -198,7 +198,7 @@ impl Session {
     /// What the program says when it refuses by itself.
     pub fn ask(&mut self, now: Instant, ask: u64, what: &Ask) -> Result<(), String> {
         match self {
-            Self::Ours(ours) => ours.ask(now, ask, what),
+            Self::Ours(ours) => ours.ask(ask, what),
             Self::Original(original) => original.ask(now, ask, what),
         }
     }
@@ -237,8 +237,8 @@ impl Session {
 }
 
 /// A registration with this project's client.
-pub fn register(now: Instant, password: &str, random: [u8; 14]) -> Registration {
-    Registration::new(now, &Password::new(password).unwrap(), Entropy::from_bytes(random), Timeouts::default()).unwrap()
+pub fn register(password: &str, random: [u8; 14]) -> Registration {
+    Registration::new(&Password::new(password).unwrap(), Entropy::from_bytes(random), Timeouts::default()).unwrap()
 }
 
 /// The number that a registration brought, once there is one.

@@ -167,7 +167,7 @@ impl World {
         let (address, random, now) = (self.address(user), self.random(), self.now);
         let person = &mut self.users[user];
         match person.program {
-            Program::Ours => person.registration = Some((address, client::register(now, &person.password, random))),
+            Program::Ours => person.registration = Some((address, client::register(&person.password, random))),
             Program::Original => {
                 let mut original = Original::register(now, &person.password, random);
                 original.may_be_damaged = self.damages;
@@ -184,9 +184,7 @@ impl World {
         let person = &mut self.users[user];
         let (uin, password, status) = (person.uin, person.password.clone(), person.status);
         let session = match person.program {
-            Program::Ours => {
-                Session::Ours(Box::new(Ours::new(now, uin, &password, status, random, person.seen.clone())))
-            }
+            Program::Ours => Session::Ours(Box::new(Ours::new(uin, &password, status, random, person.seen.clone()))),
             Program::Original => {
                 let mut original = Original::new(now, uin, &password, status, random, person.knows_profile);
                 original.may_be_damaged = self.damages;

@@ -1,4 +1,10 @@
 //! What several shards do together that one does alone.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test: what is not as it must be ends it, or is shown"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -107,7 +107,7 @@ impl Frontend {
         self.counters.drop(Drop::DuplicateAnswered);
         let Some(half_open) = &mut session.half_open else { return self.acknowledge_again(key, seq) };
         half_open.budget += len.saturating_sub(LOGIN_REPLY_LEN);
-        session.link.on_receive(now.instant, seq, &[]);
+        session.link.on_receive(&mut self.retained, now.instant, seq, &[]);
         self.touched.push(key);
     }
 
@@ -143,7 +143,7 @@ impl Frontend {
         }
         let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.take());
         let mut link = registered.unwrap_or_else(|| self.unproven_link());
-        link.on_receive(now.instant, seq, &[]);
+        link.on_receive(&mut self.retained, now.instant, seq, &[]);
         let half_open = HalfOpen {
             status: login.status,
             place: login.place,
@@ -163,8 +163,10 @@ impl Frontend {
         let reply = Reply::Login(LoginReply::Success(LoginSuccess { ip: ipv4(address.ip()), online_users }));
         let Ok(len) = encode_reply(&envelope, Some(seq), &reply, &mut self.room) else { return };
         let bytes = self.room.get(..len).unwrap_or_default();
-        let reply = Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true };
-        if session.link.send(now.instant, reply).is_err() {
+        let reply =
+            Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true, secret: false };
+        if session.link.send(&mut self.retained, reply).is_err() {
+            session.link.drain(&mut self.retained).for_each(drop);
             return;
         }
         let proven = session.link.is_proven();
@@ -227,7 +229,7 @@ impl Frontend {
             let (address, envelope) = (session.address, session.envelope(Some(seq)));
             self.push_reply(address, &envelope, None, &Reply::Ack);
         } else {
-            session.link.on_receive(now.instant, session.login_seq, &[]);
+            session.link.on_receive(&mut self.retained, now.instant, session.login_seq, &[]);
         }
         self.touched.push(key);
     }

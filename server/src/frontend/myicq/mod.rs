@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use myicq_wire::link::{Output, Timing, Token};
+use myicq_wire::link::{Output, Retained, Timing, Token};
 use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM};
 use rand::rngs::StdRng;
 
@@ -51,6 +51,8 @@ pub struct Frontend {
     rng: StdRng,
     counters: Counters,
     sessions: Sessions,
+    /// What the links of the sessions and registrations keep.
+    retained: Retained,
     /// Logins whose address was not proven when they began, the oldest first.
     half_open: VecDeque<SessionKey>,
     /// How many of them still wait for it.
@@ -84,6 +86,7 @@ impl Frontend {
             rng,
             counters: Counters::default(),
             sessions: Sessions::default(),
+            retained: Retained::new(),
             half_open: VecDeque::new(),
             waiting_for_proof: 0,
             registrations: HashMap::new(),
@@ -167,7 +170,7 @@ impl Frontend {
             && deadline <= now.instant
         {
             self.registration_ends.pop_front();
-            self.registrations.remove(&origin);
+            self.forget_registration(origin);
         }
     }
 
@@ -230,7 +233,7 @@ impl Frontend {
     fn on_ack(&mut self, now: Now, key: SessionKey, header: &ClientHeader, hub: &mut Hub) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(seq) = header.seq else { return self.counters.drop(Drop::NoSeq) };
-        let token = session.link.on_ack(now.instant, seq);
+        let token = session.link.on_ack(&mut self.retained, now.instant, seq);
         match &mut session.half_open {
             Some(_) if session.link.is_proven() => self.on_proven(now, key, hub),
             Some(half_open) => {
@@ -249,7 +252,8 @@ impl Frontend {
 
     /// Ends a session. The hub hears of it, in case it knows it.
     fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
-        if let Some(session) = self.sessions.remove(key) {
+        if let Some(mut session) = self.sessions.remove(key) {
+            session.link.drain(&mut self.retained).for_each(drop);
             self.waiting_for_proof -= usize::from(session.half_open.is_some());
             self.counters.event(event);
             hub.close(now, key);
@@ -278,7 +282,7 @@ impl Frontend {
     fn flush(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let mut given_up = Vec::new();
-        while let Some(output) = session.link.poll(now.instant, &Timing::DEFAULT) {
+        while let Some(output) = session.link.poll(&mut self.retained, now.instant, &Timing::DEFAULT) {
             match output {
                 Output::Transmit(datagram) => {
                     self.counters.event(Event::Sent);

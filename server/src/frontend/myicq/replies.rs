@@ -121,7 +121,7 @@ impl Frontend {
     /// Hands a datagram to the link of its session.
     pub(super) fn keep(&mut self, now: Now, key: SessionKey, outgoing: Outgoing<'_>, hub: &mut Hub) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        match session.link.send(now.instant, outgoing) {
+        match session.link.send(&mut self.retained, outgoing) {
             Ok(()) => self.touched.push(key),
             Err(SendError::QueueFull) => self.end(now, key, Event::NotReading, hub),
             Err(_) => debug_assert!(false, "the link's own next number is out of turn"),

@@ -30,7 +30,9 @@ impl Frontend {
     pub(super) fn on_request(&mut self, now: Now, key: SessionKey, datagram: &[u8], hub: &mut Hub) {
         if self.receive(now, key, datagram, hub) {
             // On an ordered link others may have waited for this one.
-            while let Some((_, early)) = self.sessions.get_mut(key).and_then(|session| session.link.release()) {
+            while let Some(session) = self.sessions.get_mut(key)
+                && let Some((_, early)) = session.link.release(&mut self.retained)
+            {
                 self.open_and_handle(now, key, &early, hub);
             }
         }
@@ -52,7 +54,7 @@ impl Frontend {
                 false
             }
             (Ok(request), Some(seq)) => {
-                let receipt = session.link.on_receive(now.instant, seq, datagram);
+                let receipt = session.link.on_receive(&mut self.retained, now.instant, seq, datagram);
                 if receipt == Receipt::New {
                     self.handle(now, key, seq, &request, hub);
                 } else {

@@ -123,18 +123,18 @@ impl Crowd {
 
     /// Makes the member a user; [`Notice::Registered`] says when he is one.
     pub(super) fn register(&mut self, member: usize) -> anyhow::Result<()> {
-        let (now, entropy) = (self.now(), self.entropy(member));
-        self.members[member].register(now, &self.password, entropy)?;
-        self.pump(member, now)
+        let entropy = self.entropy(member);
+        self.members[member].register(&self.password, entropy)?;
+        self.pump(member, self.now())
     }
 
     /// Opens a session of the member; an event says when it is open.
     pub(super) fn log_in(&mut self, member: usize) -> anyhow::Result<()> {
-        let (now, entropy) = (self.now(), self.entropy(member));
+        let entropy = self.entropy(member);
         let mut config = Config::new(self.members[member].uin, self.password.clone());
         (config.status, config.offered) = (Status::ONLINE, self.offered);
-        self.members[member].log_in(now, config, entropy)?;
-        self.pump(member, now)
+        self.members[member].log_in(config, entropy)?;
+        self.pump(member, self.now())
     }
 
     /// Ends the member's session, if he has one.
@@ -146,14 +146,14 @@ impl Crowd {
     }
 
     /// Asks something of the server in the name of the member. `None` when his session has ended.
-    pub(super) fn ask(&mut self, member: usize, now: Instant, request: Request) -> anyhow::Result<Option<RequestId>> {
+    pub(super) fn ask(&mut self, member: usize, request: Request) -> anyhow::Result<Option<RequestId>> {
         let Some(account) = self.members[member].session_mut() else { return Ok(None) };
-        let id = match account.request(now, request) {
+        let id = match account.request(request) {
             Ok(id) => id,
             Err(Misuse::Ended) => return Ok(None),
             Err(misuse) => return Err(misuse.into()),
         };
-        self.pump(member, now)?;
+        self.pump(member, self.now())?;
         Ok(Some(id))
     }
 

@@ -109,7 +109,7 @@ impl Watch {
         self.at = crowd.now();
         self.told = 0;
         let request = Request::status(self.status)?;
-        crowd.ask(STAR, self.at, request).map(drop)
+        crowd.ask(STAR, request).map(drop)
     }
 
     /// Waits until all know what the star is. Whether they do.

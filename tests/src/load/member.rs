@@ -47,15 +47,15 @@ impl Member {
         Self { uin, machine, newest: None, resent: 0, duplicates: 0, generation: 0, armed: None }
     }
 
-    pub(super) fn register(&mut self, now: Instant, password: &Password, entropy: Entropy) -> Result<(), Misuse> {
-        let registration = Registration::new(now, password, entropy, Timeouts::default())?;
+    pub(super) fn register(&mut self, password: &Password, entropy: Entropy) -> Result<(), Misuse> {
+        let registration = Registration::new(password, entropy, Timeouts::default())?;
         self.replace(Machine::Registering(Box::new(registration)));
         Ok(())
     }
 
-    pub(super) fn log_in(&mut self, now: Instant, config: Config, entropy: Entropy) -> Result<(), Misuse> {
+    pub(super) fn log_in(&mut self, config: Config, entropy: Entropy) -> Result<(), Misuse> {
         let seen = self.session().map_or_else(SeenMessages::default, |account| account.seen().clone());
-        self.replace(Machine::Session(Box::new(Account::new(now, config, entropy, seen)?)));
+        self.replace(Machine::Session(Box::new(Account::new(config, entropy, seen)?)));
         Ok(())
     }
 

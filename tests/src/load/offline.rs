@@ -129,7 +129,7 @@ impl Mail {
             let recipient = crowd.uin(self.senders + self.said % self.away);
             let request = Request::send(recipient, &text(self.said as u64, SIZE))?;
             let at = crowd.now();
-            if let Some(id) = crowd.ask(sender, at, request)? {
+            if let Some(id) = crowd.ask(sender, request)? {
                 self.under_way.insert((sender, id), (self.said, at));
                 self.said += 1;
             }

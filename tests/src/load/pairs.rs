@@ -174,7 +174,7 @@ impl Pairs {
         let number = self.pairs[pair].last + 1;
         let request = Request::send(crowd.uin(pair * 2 + 1), &text(number, self.size))?;
         let at = crowd.now();
-        if let Some(id) = crowd.ask(pair * 2, at, request)? {
+        if let Some(id) = crowd.ask(pair * 2, request)? {
             let said = Said { number, at, id, is_heard: false, is_answered: false };
             self.pairs[pair].under_way.push_back(said);
             self.pairs[pair].last = number;

@@ -120,7 +120,7 @@ fn ask_all<T>(
 ) -> anyhow::Result<()> {
     let mut ask_next = |crowd: &mut Crowd| -> anyhow::Result<()> {
         if let Some((member, what)) = asks.next() {
-            crowd.ask(member, crowd.now(), request(crowd, what)?)?;
+            crowd.ask(member, request(crowd, what)?)?;
         }
         Ok(())
     };

@@ -109,9 +109,17 @@ impl Host {
 
     /// Makes a user behind the server's back, for tests in which nobody registers.
     pub fn add_user(&mut self, password: &[u8]) {
+        self.add_users(1, password);
+    }
+
+    /// Makes users who share a password, behind the server's back.
+    pub fn add_users(&mut self, count: u32, password: &[u8]) {
         let password_hash = passwords::hash(password, [1; 16], &self.config.security).unwrap();
         let work = store::Work::CreateUser { password_hash };
-        self.store.apply(&store::Request { ticket: store::Ticket(0), work });
+        let request = store::Request { ticket: store::Ticket(0), work };
+        for _ in 0..count {
+            self.store.apply(&request);
+        }
     }
 
     /// A datagram has come.

@@ -100,7 +100,7 @@ macro_rules! duration {
 
 /// Every setting, in the order of the help and of docs/operations.md. The reasons for the defaults stand at the fields of
 /// [`Config`].
-pub static SETTINGS: [Setting; 20] = [
+pub static SETTINGS: [Setting; 21] = [
     Setting {
         section: "listen",
         name: "udp",

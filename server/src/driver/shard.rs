@@ -311,7 +311,8 @@ mod tests {
     /// datagrams out.
     #[tokio::test]
     async fn what_comes_to_the_wrong_shard_is_handed_over_and_both_end_together() {
-        let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1 };
+        let security =
+            Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
         let config = Arc::new(Config { security, ..Config::default() });
         let shares = Share::split(2);
         let (mailboxes, receivers) = Mailboxes::new(&shares);

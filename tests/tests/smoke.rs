@@ -1,5 +1,10 @@
 //! A conversation between two people with the programs as they are built.
 #![cfg(unix)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "this is test: what is not as it must be ends it, or is shown"
+)]
 
 use myicq_tests::process::Server;
 

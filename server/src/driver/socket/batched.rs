@@ -1,5 +1,9 @@
 //! Many datagrams in one system call (Linux): `recvmmsg`, `sendmmsg`, and several datagrams of one client as one message
 //! in each direction (`UDP_GRO`, `UDP_SEGMENT`).
+//!
+//! Over IPv4 a datagram that may not be taken apart on its way (`IP_PMTUDISC_DO`) needs no number by which to put it together
+//! again. The system's search for one would be a twelfth of all that a relayed message costs. What turns out to be too long
+//! for the way is sent again so that it may be taken apart.
 
 use std::array;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
@@ -13,6 +17,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, sendmmsg,
     setsockopt, sockopt,
 };
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -43,8 +48,9 @@ pub(in crate::driver) struct Batched {
 
 impl Calls for Batched {
     fn new(io: &UdpSocket) -> Self {
-        // A system that counts no drops still works.
+        // A system that counts no drops still works, and so does one that numbers what it sends.
         let _ = setsockopt(io, sockopt::RxqOvfl, &1);
+        let _ = set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::DO);
         Self {
             receives_joined: setsockopt(io, sockopt::UdpGroSegment, &true).is_ok(),
             sends_segments: true,
@@ -77,7 +83,10 @@ impl Calls for Batched {
 
     fn send(&mut self, io: &UdpSocket, outgoing: &Outgoing) -> io::Result<usize> {
         let segment = u16::try_from(outgoing.segment()).unwrap_or_default();
-        let sent = io.try_io(Interest::WRITABLE, || Ok(self.send_now(io, outgoing, segment)?));
+        let sent = io.try_io(Interest::WRITABLE, || {
+            let sent = self.send_now(io, outgoing, segment);
+            Ok(if sent == Err(Errno::EMSGSIZE) { self.send_in_parts(io, outgoing, segment) } else { sent }?)
+        });
         match sent {
             Err(error) if segment > 0 && is_refusal(&error) => {
                 tracing::info!(%error, "no UDP_SEGMENT here: each datagram is sent alone");
@@ -116,6 +125,14 @@ impl Batched {
             }
         }
         Ok(u64::from(self.drops.wrapping_sub(drops_before)))
+    }
+
+    /// Sends what is longer than a packet may be on its way, and what comes behind it.
+    fn send_in_parts(&mut self, io: &UdpSocket, outgoing: &Outgoing, segment: u16) -> nix::Result<usize> {
+        let _ = set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::WANT);
+        let sent = self.send_now(io, outgoing, segment);
+        let _ = set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::DO);
+        sent
     }
 
     fn send_now(&mut self, io: &UdpSocket, outgoing: &Outgoing, segment: u16) -> nix::Result<usize> {

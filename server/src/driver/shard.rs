@@ -333,7 +333,9 @@ mod tests {
         let [first, second] = <[ShardDriver; 2]>::try_from(drivers).unwrap();
         drop((store, passwords));
 
-        let store = store::run(MemoryStore::default(), queue, |replies| mailboxes.send_replies(replies));
+        let store = store::run(MemoryStore::default(), MemoryStore::default(), queue, |replies| {
+            mailboxes.send_replies(replies)
+        });
         let client = async {
             let envelope = Envelope { reserved: 0, uin: Uin::NONE, session: SessionId(77), seq: Seq::new(1) };
             let request = Request::NewUin(NewUin { password: Secret(b"hunter2") });

@@ -1,13 +1,13 @@
-//! The store's thread: requests in, replies out, everything in one order.
+//! The store's thread: requests in, replies out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::mail::Mailboxes;
 use super::{RunError, Watch, runtime, spawn};
-use crate::store::{self, SqliteStore};
+use crate::store::{self, OpenError, SqliteReader, SqliteStore};
 
 /// The store at work.
 #[derive(Debug)]
@@ -24,11 +24,13 @@ pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -
     let runtime = runtime()?;
     let thread = spawn("store", watch, move || {
         runtime.block_on(async move {
-            match SqliteStore::open(&folder).await {
-                Ok(store) => {
+            match open(&folder).await {
+                Ok((store, reader)) => {
                     let _ = opened.send(Ok(()));
                     // A shard that has ended needs no replies.
-                    let store = store::run(store, queue, |replies| mailboxes.send_replies(replies)).await;
+                    let answer = |replies| mailboxes.send_replies(replies);
+                    let (store, reader) = store::run(store, reader, queue, answer).await;
+                    reader.close().await;
                     store.close().await;
                 }
                 Err(error) => drop(opened.send(Err(error))),
@@ -40,4 +42,10 @@ pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -
         Ok(Err(error)) => Err(RunError::Store(error)),
         Err(_) => Err(RunError::Died("store")),
     }
+}
+
+async fn open(folder: &Path) -> Result<(SqliteStore, SqliteReader), OpenError> {
+    let store = SqliteStore::open(folder).await?;
+    let reader = store.reader().await?;
+    Ok((store, reader))
 }

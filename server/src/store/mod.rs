@@ -1,16 +1,19 @@
 //! What outlives the process: users, contact lists, and messages for those who are away.
 //!
-//! The hub asks with a [`Request`] and gets a [`Reply`] with the same ticket. A store answers in the order in which it was
-//! asked, each request sees all earlier ones, and a write is answered when it is on the disk, not before: the server's
-//! acknowledgements stand on it.
+//! The hub asks with a [`Request`] and gets a [`Reply`] with the same ticket. What touches one mailbox, one contact list or one
+//! account is done and answered in the order in which it was asked, each request seeing the earlier ones ([`run`]); and a
+//! write is answered when it is on the disk, not before: the server's acknowledgements stand on it.
 
+mod lanes;
 mod memory;
+mod order;
+mod run;
 mod sqlite;
-mod writer;
 
+pub use lanes::{BATCH_MAX, READS_MAX};
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, SqliteStore, UserError, UserSummary};
-pub use writer::{BATCH_MAX, run};
+pub use run::run;
+pub use sqlite::{OpenError, SqliteReader, SqliteStore, UserError, UserSummary};
 
 use std::sync::Arc;
 
@@ -233,9 +236,10 @@ pub struct Profile {
     pub auth: Authorization,
 }
 
-/// Does [`Request`]s, in order.
+/// Does [`Request`]s.
 pub trait Store {
-    /// Does all of them in one commit, and answers when they are on the disk. A request that fails for the disk's sake
-    /// fails alone where that can be told, otherwise with the whole batch: [`Outcome::Failed`] for each.
+    /// Does all of them in one commit, as if one after the other, and answers in their order when they are on the disk. A request
+    /// that fails for the disk's sake fails alone where that can be told, otherwise with the whole batch: [`Outcome::Failed`]
+    /// for each.
     fn commit(&mut self, batch: Vec<Request>) -> impl Future<Output = Vec<Reply>> + Send;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use myicq_server::store::{MemoryStore, Message, MessageId, Profile, SqliteStore, Work};
+use myicq_server::store::{MemoryStore, Message, MessageId, Profile, Reply, Request, SqliteStore, Ticket, Work, run};
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 use proptest::collection::vec;
@@ -50,7 +50,7 @@ fn message() -> impl Strategy<Value = Message> {
             to,
             time: UnixTime(time),
             kind: MessageKind(kind),
-            text: text.into(),
+            text,
             charset,
         },
     )
@@ -75,6 +75,7 @@ fn work() -> impl Strategy<Value = Work> {
         }),
         2 => (uin(), id(), 0..6_usize).prop_map(|(recipient, after, limit)| load(recipient, after, limit)),
         3 => (uin(), id()).prop_map(|(recipient, id)| Work::DeleteMessage { recipient, id: MessageId(id) }),
+        1 => Just(Work::LoadLastMessage),
     ]
 }
 
@@ -86,6 +87,7 @@ fn everything() -> Vec<Work> {
     (0..8).flat_map(|step| of(Uin(ANN.0 + step))).collect()
 }
 
+/// In batches, each in one commit, against one by one.
 async fn compare(batches: Vec<Vec<Work>>) {
     let folder = tempfile::tempdir().unwrap();
     let mut memory = Asker::new(MemoryStore::default());
@@ -102,13 +104,53 @@ async fn compare(batches: Vec<Vec<Work>>) {
     assert_eq!(reopened.ask_all(everything()).await, expected, "after it was opened again");
 }
 
+/// Through the loop of the server, whose answers may come in another order, against one by one. What nobody can ask for is left
+/// out: somebody whose number has not been answered yet.
+async fn compare_loop(users: usize, works: Vec<Work>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut memory = Asker::new(MemoryStore::default());
+    let mut sqlite = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    let registrations: Vec<Work> = (0..users).map(|_| create("hash")).collect();
+    assert_eq!(sqlite.ask_all(registrations.clone()).await, memory.ask_all(registrations).await);
+    let works: Vec<Work> =
+        works.into_iter().filter(|work| !matches!(work, Work::CreateUser { .. })).chain(everything()).collect();
+    let expected = memory.ask_all(works.clone()).await;
+
+    let reader = sqlite.store.reader().await.unwrap();
+    let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
+    let numbered = (0..).map(Ticket).zip(works.clone()).map(|(ticket, work)| Request { ticket, work });
+    let mut asked = numbered.collect::<Vec<_>>();
+    let rest = asked.split_off(asked.len() / 2);
+    asked.into_iter().for_each(|request| sender.send(request).unwrap());
+    let (mut rest, mut answers) = (Some((sender, rest)), Vec::new());
+    let (store, reader) = run(sqlite.store, reader, requests, |replies| {
+        answers.extend(replies);
+        // The other half while some of the first are under way.
+        if let Some((sender, rest)) = rest.take() {
+            rest.into_iter().for_each(|request| sender.send(request).unwrap());
+        }
+    })
+    .await;
+    reader.close().await;
+    store.close().await;
+    answers.sort_unstable_by_key(|reply| reply.ticket);
+    let expected = (0..).map(Ticket).zip(expected).map(|(ticket, outcome)| Reply { ticket, outcome });
+    assert_eq!(answers, expected.collect::<Vec<_>>(), "{works:#?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn the_loop_answers_as_one_by_one(users in 0..6_usize, works in vec(work(), 0..120)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare_loop(users, works));
+    }
+
+    #[test]
     fn both_stores_answer_alike(
         users in 0..6_usize,
-        mut batches in vec(vec(work(), 1..20), 1..12),
+        mut batches in vec(vec(work(), 1..60), 1..12),
     ) {
         batches.insert(0, (0..users).map(|_| create("hash")).collect());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

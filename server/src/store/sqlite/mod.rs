@@ -1,28 +1,39 @@
-//! The store in a SQLite file: one connection, on which everything happens in order.
+//! The store in a SQLite file: one connection that writes, and one beside it that only reads.
 //!
 //! A batch is one transaction and its COMMIT one wait for the disk. Nothing is answered before it: SQLite's log is synced by each
-//! COMMIT (`synchronous = FULL`), so what has been answered survives the loss of power.
+//! COMMIT (`synchronous = FULL`), so what has been answered survives the loss of power. Within a batch, requests of one kind
+//! share their statements.
 
+mod mail;
 mod open;
+mod reader;
+mod reads;
 mod users;
 mod work;
 
 pub use open::OpenError;
+pub use reader::SqliteReader;
 pub use users::{UserError, UserSummary};
 
 use std::fmt;
 use std::fs::File;
+use std::path::PathBuf;
 use std::slice;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
-use super::{Outcome, Reply, Request, Store};
+use super::order::{Stage, stages};
+use super::{Outcome, Reply, Request, Store, Work};
+use mail::Counts;
 use work::Fault;
 
 /// A store in a SQLite file. While it is open, nobody else can open it.
 pub struct SqliteStore {
     connection: SqliteConnection,
+    /// Where it is.
+    file: PathBuf,
+    counts: Counts,
     /// Whether a transaction may have been left open: by a failure of its end, or because the future that ran it was dropped.
     unfinished: bool,
     /// Locked until this is dropped, after the connection.
@@ -68,29 +79,49 @@ impl SqliteStore {
 
     /// All of the requests or, with an error, none.
     async fn commit_together(&mut self, batch: &[Request]) -> sqlx::Result<Vec<Reply>> {
-        let writes = batch.iter().any(|request| work::writes(&request.work));
-        self.begin(writes).await?;
-        let mut replies = Vec::with_capacity(batch.len());
-        for request in batch {
-            let outcome = match work::perform(&mut self.connection, &request.work).await {
-                Ok(outcome) => outcome,
-                Err(Fault::Request(error)) => {
-                    tracing::error!("the database refused a request: {error}");
-                    Outcome::Failed
-                }
-                Err(Fault::Batch(error)) => {
-                    self.rollback().await;
-                    return Err(error);
-                }
-            };
-            replies.push(Reply { ticket: request.ticket, outcome });
+        let stages = stages(batch.iter().map(|request| &request.work));
+        self.begin(stages.iter().any(|stage| !stage.writes.is_empty())).await?;
+        let done = match self.perform(&stages).await {
+            Ok(outcomes) => self.connection.execute("COMMIT").await.map(|_| outcomes),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(mut outcomes) => {
+                self.unfinished = false;
+                outcomes.sort_unstable_by_key(|&(place, _)| place);
+                let replies = batch.iter().zip(outcomes);
+                Ok(replies.map(|(request, (_, outcome))| Reply { ticket: request.ticket, outcome }).collect())
+            }
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
         }
-        if let Err(error) = self.connection.execute("COMMIT").await {
-            self.rollback().await;
-            return Err(error);
+    }
+
+    /// What becomes of each work, with its place in the batch.
+    async fn perform(&mut self, stages: &[Stage<'_>]) -> sqlx::Result<Vec<(usize, Outcome)>> {
+        let mut outcomes = Vec::new();
+        for Stage { writes, reads } in stages {
+            // Those about messages and the others touch nothing in common.
+            let is_mail =
+                |(_, work): &(_, &Work)| matches!(work, Work::StoreMessage { .. } | Work::DeleteMessage { .. });
+            let (mail, others): (Vec<_>, Vec<_>) = writes.iter().partition(|placed| is_mail(placed));
+            outcomes.extend(mail::perform(&mut self.connection, &mut self.counts, &mail).await?);
+            for (place, work) in others {
+                let outcome = match work::perform(&mut self.connection, work).await {
+                    Ok(outcome) => outcome,
+                    Err(Fault::Request(error)) => {
+                        tracing::error!("the database refused a request: {error}");
+                        Outcome::Failed
+                    }
+                    Err(Fault::Batch(error)) => return Err(error),
+                };
+                outcomes.push((place, outcome));
+            }
+            outcomes.extend(reads::read(&mut self.connection, reads).await?);
         }
-        self.unfinished = false;
-        Ok(replies)
+        Ok(outcomes)
     }
 
     /// Begins a transaction. Not by `sqlx::Transaction`: after a full disk SQLite may have ended the transaction by itself, and
@@ -107,6 +138,7 @@ impl SqliteStore {
 
     /// Ends a transaction, if there is one.
     async fn rollback(&mut self) {
+        self.counts.forget();
         // Fails where SQLite has ended it already. If it is another failure, the next BEGIN tells.
         self.unfinished = self.connection.execute("ROLLBACK").await.is_err();
     }
@@ -136,7 +168,7 @@ mod tests {
     use sqlx::query_scalar;
 
     use super::*;
-    use crate::store::{Message, MessageId, Ticket, Work};
+    use crate::store::{Message, MessageId, NotStored, Ticket};
 
     fn numbered(works: impl IntoIterator<Item = Work>) -> Vec<Request> {
         (1..).map(Ticket).zip(works).map(|(ticket, work)| Request { ticket, work }).collect()
@@ -154,7 +186,7 @@ mod tests {
             to: Uin::FIRST,
             time: UnixTime(0),
             kind: MessageKind::TEXT,
-            text: vec![b'x'; 100_000].into(),
+            text: vec![b'x'; 100_000],
             charset: Charset::Utf8,
         };
         Work::StoreMessage { message: Arc::new(message), max: 9, pair_max: 9 }
@@ -197,7 +229,13 @@ mod tests {
         let load = Work::LoadMessages { recipient: Uin::FIRST, after: MessageId(0), limit: 9 };
         assert_eq!(outcomes(&mut store, [load]).await, [Outcome::Messages(Vec::new())]);
         store.connection.execute("DROP TRIGGER break").await.unwrap();
-        assert_eq!(outcomes(&mut store, [keep(1)]).await, [Outcome::Stored(Ok(()))]);
+        // It is not counted either: there is room for one.
+        let full = Outcome::Stored(Err(NotStored::MailboxFull));
+        let only = |id| match keep(id) {
+            Work::StoreMessage { message, .. } => Work::StoreMessage { message, max: 1, pair_max: 1 },
+            other => other,
+        };
+        assert_eq!(outcomes(&mut store, [only(1), only(2)]).await, [Outcome::Stored(Ok(())), full]);
     }
 
     #[tokio::test]

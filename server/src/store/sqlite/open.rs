@@ -9,7 +9,9 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
-use super::{SqliteStore, primary_code};
+use super::mail::Counts;
+use super::{SqliteReader, SqliteStore, primary_code, work};
+use crate::store::MessageId;
 
 /// The database, in the folder that is opened.
 const DATABASE: &str = "myicq.db";
@@ -82,13 +84,28 @@ impl SqliteStore {
         // SQLite would make it readable for everyone. Its log gets the mode of the database.
         open_private(&file).map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
         match connect(&file).await {
-            Ok(connection) => Ok(Self { connection, unfinished: false, _lock: lock }),
+            Ok((connection, last)) => {
+                Ok(Self { connection, file, counts: Counts::new(last), unfinished: false, _lock: lock })
+            }
             Err(source) => Err(explain(file, source)),
+        }
+    }
+
+    /// A second connection, for reads beside the commits of this one. To be closed before it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn reader(&self) -> Result<SqliteReader, OpenError> {
+        let options = SqliteConnectOptions::new().filename(&self.file).read_only(true).busy_timeout(BUSY_TIMEOUT);
+        match options.connect().await {
+            Ok(connection) => Ok(SqliteReader::new(connection)),
+            Err(error) => Err(explain(self.file.clone(), error.into())),
         }
     }
 }
 
-async fn connect(file: &Path) -> Result<SqliteConnection, MigrateError> {
+/// The connection, and the highest number of a message.
+async fn connect(file: &Path) -> Result<(SqliteConnection, MessageId), MigrateError> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .journal_mode(SqliteJournalMode::Wal)
@@ -100,7 +117,8 @@ async fn connect(file: &Path) -> Result<SqliteConnection, MigrateError> {
         .busy_timeout(BUSY_TIMEOUT);
     let mut connection = options.connect().await?;
     MIGRATIONS.run(&mut connection).await?;
-    Ok(connection)
+    let last = work::last_message(&mut connection).await?;
+    Ok((connection, last))
 }
 
 fn explain(file: PathBuf, source: MigrateError) -> OpenError {

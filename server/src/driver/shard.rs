@@ -342,7 +342,12 @@ mod tests {
             let mut buffer = [0; MAX_DATAGRAM];
             let length = encode_request(&envelope, &request, None, None, &mut buffer).unwrap();
             let (client, _) = bind();
+            // As if the first had more letters than it may have, and then as if it had read them: the second waits so long, and no
+            // longer.
+            mailboxes.letters_read(0, 1);
             client.send_to(&buffer[..length], addresses[1]).await.unwrap();
+            tokio::task::yield_now().await;
+            mailboxes.letters_read(0, usize::MAX);
             let (_, from) = client.recv_from(&mut buffer).await.unwrap();
             mailboxes.send_all(|| Mail::Stop);
             from

@@ -32,13 +32,18 @@ const JOINED_BYTES: usize = 65_536 + 5 * 64;
 /// Segments of a message: the system's own limit until Linux 6.9, which raised it.
 const SEGMENTS_MAX: usize = 64;
 
+/// Refusals of messages with segments, after which the system is not asked again. One is not enough: a single client behind a
+/// narrow link can be the reason for it.
+const REFUSALS_MAX: u32 = 100;
+
 /// Messages, and datagrams in them, that one call sends.
 const MESSAGES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(in crate::driver) struct Batched {
     receives_joined: bool,
-    sends_segments: bool,
+    /// Of messages with segments.
+    refusals: u32,
     plain: MultiHeaders<SockaddrStorage>,
     segmented: MultiHeaders<SockaddrStorage>,
     addresses: Vec<Option<SockaddrStorage>>,
@@ -53,7 +58,7 @@ impl Calls for Batched {
         let _ = set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::DO);
         Self {
             receives_joined: setsockopt(io, sockopt::UdpGroSegment, &true).is_ok(),
-            sends_segments: true,
+            refusals: 0,
             plain: MultiHeaders::preallocate(MESSAGES_MAX, None),
             segmented: MultiHeaders::preallocate(MESSAGES_MAX, Some(cmsg_space!(u16))),
             addresses: Vec::with_capacity(MESSAGES_MAX),
@@ -67,7 +72,7 @@ impl Calls for Batched {
     }
 
     fn segments_max(&self) -> usize {
-        if self.sends_segments { SEGMENTS_MAX } else { 1 }
+        if self.refusals < REFUSALS_MAX { SEGMENTS_MAX } else { 1 }
     }
 
     fn receive(&mut self, io: &UdpSocket, incoming: &mut Incoming) -> io::Result<u64> {
@@ -89,8 +94,10 @@ impl Calls for Batched {
         });
         match sent {
             Err(error) if segment > 0 && is_refusal(&error) => {
-                tracing::info!(%error, "no UDP_SEGMENT here: each datagram is sent alone");
-                self.sends_segments = false;
+                self.refusals += 1;
+                if self.refusals == REFUSALS_MAX {
+                    tracing::info!(%error, "no UDP_SEGMENT here: each datagram is sent alone");
+                }
                 Err(ErrorKind::Unsupported.into())
             }
             sent => sent,

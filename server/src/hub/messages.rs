@@ -289,7 +289,7 @@ impl Hub {
     }
 
     pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
-        if self.online.of(session).is_none() {
+        if !self.online.is_open(session) {
             return;
         }
         let Outcome::Messages(messages) = outcome else { return self.load_later(now, Some(session), Load::Messages) };

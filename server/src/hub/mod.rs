@@ -157,7 +157,7 @@ impl Hub {
 
     /// What a session asks. Questions of a session that is not open are dropped.
     pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask<'_>) {
-        if self.online.of(question.session).is_none() {
+        if !self.online.is_open(question.session) {
             return;
         }
         let uin = question.session.uin;
@@ -232,7 +232,7 @@ impl Hub {
             && at <= now.instant
         {
             self.retries.pop_front();
-            match (session.filter(|&session| self.online.of(session).is_some()), load) {
+            match (session.filter(|&session| self.online.is_open(session)), load) {
                 (Some(session), Load::Contacts) => self.load_contacts(session),
                 (Some(session), Load::Messages) => self.load_messages(session.uin),
                 (_, Load::LastMessage) => self.load_last_message(),

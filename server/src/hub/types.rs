@@ -41,9 +41,9 @@ impl fmt::Debug for Password {
 pub struct SessionKey {
     /// Whose session it is.
     pub uin: Uin,
-    /// Where the frontend keeps it. The place has others before and after it.
+    /// Where the frontend keeps it. No two sessions that are open have the same slot; a slot has many, one after the other.
     pub slot: u32,
-    /// Rises with each login.
+    /// Rises with each login, from 1.
     pub serial: u64,
 }
 

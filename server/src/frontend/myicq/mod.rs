@@ -12,9 +12,9 @@ mod replies;
 mod requests;
 mod session;
 mod sessions;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,8 +27,9 @@ use self::login::{Origin, Pending};
 use self::outbox::Outbox;
 pub use self::registration::Registered;
 use self::registration::Registration;
-use self::session::{HELD_BYTES_MAX, HELD_MAX, Session, Timer};
+use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use self::sessions::Sessions;
+use self::timers::Timers;
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
@@ -66,7 +67,9 @@ pub struct Frontend {
     attempts: HashMap<Attempt, Pending>,
     /// Where they come from.
     origins: HashSet<Origin>,
-    timers: BinaryHeap<Reverse<Timer>>,
+    timers: Timers,
+    /// Slots whose timers have fired.
+    due: Vec<u32>,
     /// Sessions whose links may have something to send, or another deadline.
     touched: Vec<SessionKey>,
     outbox: Outbox,
@@ -94,7 +97,8 @@ impl Frontend {
             registered_elsewhere: VecDeque::new(),
             attempts: HashMap::new(),
             origins: HashSet::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::new(),
+            due: Vec::new(),
             touched: Vec::new(),
             outbox: Outbox::default(),
             scratch: vec![0; MAX_DATAGRAM].into(),
@@ -126,7 +130,7 @@ impl Frontend {
 
     /// When [`Frontend::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.timers.peek().map(|Reverse(timer)| timer.deadline);
+        let timer = self.timers.next();
         let registration = self.registration_ends.front().map(|&(deadline, _)| deadline);
         timer.into_iter().chain(registration).min()
     }
@@ -156,16 +160,14 @@ impl Frontend {
 
     /// Lets time pass: sends again, gives up, ends sessions.
     pub fn handle_timeout(&mut self, now: Now, hub: &mut Hub) {
-        while let Some(&Reverse(Timer { deadline, key })) = self.timers.peek()
-            && deadline <= now.instant
-        {
-            self.timers.pop();
-            if let Some(session) = self.sessions.get_mut(key)
-                && session.timers.fire(deadline)
-            {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.fire(now.instant, &mut due);
+        for slot in due.drain(..) {
+            if let Some(key) = self.sessions.key(slot) {
                 self.on_session_time(now, key, hub);
             }
         }
+        self.due = due;
         while let Some(&(deadline, origin)) = self.registration_ends.front()
             && deadline <= now.instant
         {
@@ -254,6 +256,7 @@ impl Frontend {
     fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
         if let Some(mut session) = self.sessions.remove(key) {
             session.link.drain(&mut self.retained).for_each(drop);
+            self.timers.cancel(key.slot);
             self.waiting_for_proof -= usize::from(session.half_open.is_some());
             self.counters.event(event);
             hub.close(now, key);
@@ -295,7 +298,7 @@ impl Frontend {
             return self.replace(now, key, Event::Renewed, hub);
         }
         self.send_late_notices(now, key, hub);
-        self.arm(key);
+        self.arm(now, key);
         for Token(id) in given_up {
             self.counters.event(Event::GivenUp);
             if self.sessions.get(key).is_some_and(Session::is_once) {
@@ -308,7 +311,7 @@ impl Frontend {
         }
     }
 
-    fn arm(&mut self, key: SessionKey) {
+    fn arm(&mut self, now: Now, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let end = match &session.half_open {
             Some(half_open) => half_open.probe_at.unwrap_or(half_open.deadline),
@@ -316,8 +319,7 @@ impl Frontend {
         };
         let link = session.link.poll_timeout();
         let late = session.late_notices.as_ref().filter(|_| session.link.queued() == 0).map(|late| late.due());
-        for deadline in session.timers.arm(link.into_iter().chain(late).min(), end).into_iter().flatten() {
-            self.timers.push(Reverse(Timer { deadline, key }));
-        }
+        let deadline = link.into_iter().chain(late).chain([end]).min();
+        self.timers.arm(key.slot, now.instant, deadline.unwrap_or(end));
     }
 }

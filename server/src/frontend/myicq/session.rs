@@ -1,6 +1,5 @@
 //! What the frontend keeps of a session.
 
-use std::cmp::Ordering;
 use std::net::SocketAddr;
 
 use myicq_wire::charset::Charset;
@@ -12,7 +11,7 @@ use myicq_wire::{
 };
 
 use super::notices::LateNotices;
-use crate::hub::{Place, SessionKey};
+use crate::hub::Place;
 
 /// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
 pub(super) const HELD_MAX: usize = 8;
@@ -34,7 +33,6 @@ pub(super) struct Session {
     pub(super) charset: Charset,
     pub(super) link: Link,
     pub(super) last_heard: Instant,
-    pub(super) timers: Timers,
     /// What it is to be told of its contacts once it has taken what it was told before.
     pub(super) late_notices: Option<Box<LateNotices>>,
     key: Key,
@@ -58,69 +56,6 @@ pub(super) struct HalfOpen {
     /// Bytes that came from the address less those that went there.
     pub(super) budget: usize,
     pub(super) deadline: Instant,
-}
-
-/// An entry in the queue of timers, the soonest first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Timer {
-    pub(super) deadline: Instant,
-    pub(super) key: SessionKey,
-}
-
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // Two of one time come in the order of the logins, so that a course can be repeated.
-        (self.deadline, self.key.serial).cmp(&(other.deadline, other.key.serial))
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
-/// the end of the session: were it one for both, each datagram would leave an entry behind that stays for minutes.
-#[derive(Debug)]
-pub(super) struct Timers {
-    link: Instant,
-    end: Instant,
-}
-
-/// No entry that counts.
-const NEVER: Instant = Instant(u64::MAX);
-
-impl Default for Timers {
-    fn default() -> Self {
-        Self { link: NEVER, end: NEVER }
-    }
-}
-
-impl Timers {
-    /// What is to be queued so that these two are not missed. A later deadline than the one that is queued waits until that one fires.
-    pub(super) fn arm(&mut self, link: Option<Instant>, end: Instant) -> [Option<Instant>; 2] {
-        [sooner(&mut self.link, link.unwrap_or(NEVER)), sooner(&mut self.end, end)]
-    }
-
-    /// Whether an entry that fires is one that counts.
-    pub(super) fn fire(&mut self, deadline: Instant) -> bool {
-        let [link, end] = [&mut self.link, &mut self.end].map(|queued| {
-            let counts = *queued == deadline;
-            if counts {
-                *queued = NEVER;
-            }
-            counts
-        });
-        link || end
-    }
-}
-
-fn sooner(queued: &mut Instant, deadline: Instant) -> Option<Instant> {
-    (deadline < *queued).then(|| {
-        *queued = deadline;
-        deadline
-    })
 }
 
 impl Session {
@@ -148,7 +83,6 @@ impl Session {
             charset: if once { Charset::Gb18030 } else { legacy },
             link,
             last_heard: now,
-            timers: Timers::default(),
             late_notices: None,
             key,
             form: None,

@@ -35,9 +35,13 @@ impl Sessions {
     }
 
     pub(super) fn find(&self, uin: Uin, id: SessionId) -> Option<SessionKey> {
-        let &slot = self.index.get(&(uin, id))?;
+        self.key(*self.index.get(&(uin, id))?)
+    }
+
+    /// The key of the session that is in a slot.
+    pub(super) fn key(&self, slot: u32) -> Option<SessionKey> {
         let session = self.slots.get(usize::try_from(slot).ok()?)?;
-        Some(SessionKey { uin, slot, serial: session.serial })
+        Some(SessionKey { uin: session.uin, slot, serial: session.serial })
     }
 
     pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {

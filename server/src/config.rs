@@ -17,6 +17,9 @@ use myicq_wire::charset::Charset;
 pub struct Config {
     /// Where to listen for datagrams.
     pub listen: SocketAddr,
+    /// Threads that serve users, 1 to [`crate::SHARDS_MAX`]. `None`: one for each core that this process may use, since each
+    /// can keep one busy and more would only take turns.
+    pub shards: Option<u32>,
     /// The folder of the database.
     pub data: PathBuf,
     /// The name of this server's domain, by which clients call their accounts. Never empty.
@@ -27,7 +30,7 @@ pub struct Config {
     pub limits: Limits,
     /// The charset of clients that speak plain v1.
     pub charset: Charset,
-    /// What a password hash costs.
+    /// What a password hash costs, and when it is computed.
     pub security: Security,
 }
 
@@ -68,7 +71,7 @@ pub struct Limits {
     pub profile_field_max: usize,
 }
 
-/// What a password hash costs.
+/// What a password hash costs, and when it is computed.
 #[derive(Clone, Debug)]
 pub struct Security {
     /// Memory of a new argon2id hash, in KiB. 19 MiB with two iterations: OWASP's second choice.
@@ -77,12 +80,15 @@ pub struct Security {
     pub argon2_iterations: u32,
     /// Hashes computed at the same time.
     pub argon2_threads: usize,
+    /// For how long a right password is recognised without argon2; zero: not at all. 12 h: a day at work, or an evening, with one hash.
+    pub verifier_lifetime: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            shards: None,
             data: PathBuf::from("myicq-data"),
             domain: "localhost".to_owned(),
             session: SessionConfig {
@@ -102,7 +108,12 @@ impl Default for Config {
                 profile_field_max: 255,
             },
             charset: Charset::Gbk,
-            security: Security { argon2_memory_kib: 19 * 1024, argon2_iterations: 2, argon2_threads: 4 },
+            security: Security {
+                argon2_memory_kib: 19 * 1024,
+                argon2_iterations: 2,
+                argon2_threads: 4,
+                verifier_lifetime: Duration::from_secs(12 * 3_600),
+            },
         }
     }
 }

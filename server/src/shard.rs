@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use myicq_wire::Instant;
+use rand::Rng as _;
 use rand::rngs::StdRng;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
@@ -78,13 +80,16 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard without users, which will have those of its share. `rng` makes the first sequence numbers of sessions and must be seeded by the
-    /// system.
+    /// A shard without users, which will have those of its share. `rng` makes the key of the verifiers and the first sequence numbers of
+    /// sessions, and must be seeded by the system.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, share: Share, rng: StdRng) -> Result<Self, HashError> {
-        Ok(Self { frontend: Frontend::new(Arc::clone(&config), share.clone(), rng), hub: Hub::new(config, share)? })
+    pub fn new(config: Arc<Config>, share: Share, mut rng: StdRng) -> Result<Self, HashError> {
+        let mut verifier_key = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *verifier_key);
+        let hub = Hub::new(Arc::clone(&config), share.clone(), &verifier_key)?;
+        Ok(Self { frontend: Frontend::new(config, share, rng), hub })
     }
 
     /// Takes in what came. [`Shard::poll_output`] is to be called next, until it has nothing.

@@ -63,6 +63,11 @@ impl Share {
         u32::try_from(number % u64::from(self.count)).unwrap_or_default()
     }
 
+    /// What this shard may have of something of which the server has so many: they are dealt out evenly, and rounded up.
+    pub(crate) fn part_of(&self, max: usize) -> usize {
+        usize::try_from(self.count).map_or(max, |count| max.div_ceil(count))
+    }
+
     /// The first of this shard's numbers that is not below `floor`.
     pub(crate) fn number_from(&self, floor: u64) -> u64 {
         let (index, count) = (u64::from(self.index), u64::from(self.count));

@@ -118,6 +118,25 @@ fn it_listens_where_it_says_and_stops_when_told() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn several_shards_report_each_and_together() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let server = Server::start(&["--listen", "127.0.0.1:0", "--data", data, "--shards", "2"]);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..3 {
+        client.send_to(b"no packet", server.address).unwrap();
+    }
+    server.signal("TERM");
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    let stopped: Vec<_> = log.lines().filter(|line| line.contains(" stopped ")).collect();
+    assert_eq!(stopped.len(), 3, "{log}");
+    assert!(stopped[0].contains("shard=0 ") && stopped[1].contains("shard=1 "), "{log}");
+    assert!(!stopped[2].contains("shard=") && stopped[2].contains(" received=3 "), "{log}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_load_test_can_start_it_and_the_log_can_be_json() {

@@ -57,7 +57,8 @@ pub struct Host {
 
 /// The configuration of these tests: the defaults, with passwords that cost little.
 pub fn config() -> Config {
-    let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1 };
+    let security =
+        Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
     Config { security, ..Config::default() }
 }
 
@@ -108,9 +109,17 @@ impl Host {
 
     /// Makes a user behind the server's back, for tests in which nobody registers.
     pub fn add_user(&mut self, password: &[u8]) {
+        self.add_users(1, password);
+    }
+
+    /// Makes users who share a password, behind the server's back.
+    pub fn add_users(&mut self, count: u32, password: &[u8]) {
         let password_hash = passwords::hash(password, [1; 16], &self.config.security).unwrap();
         let work = store::Work::CreateUser { password_hash };
-        self.store.apply(&store::Request { ticket: store::Ticket(0), work });
+        let request = store::Request { ticket: store::Ticket(0), work };
+        for _ in 0..count {
+            self.store.apply(&request);
+        }
     }
 
     /// A datagram has come.

@@ -1,11 +1,11 @@
-//! Two links over a network that loses, repeats and reorders, driven by bytes: the body of the fuzz target `link` and
+//! Two links over a network that loses, repeats and reorders, which keep their datagrams in one place, driven by bytes: the body of the fuzz target `link` and
 //! of the tests below. The oracle stands beside the links and knows who was promised what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use myicq_wire::link::{
-    Again, HISTORY, Link, MAX_OPEN, MAX_QUEUED, Outgoing, Output, Receipt, SendError, Timing, Token, WINDOW,
+    Again, HISTORY, Link, MAX_OPEN, MAX_QUEUED, Outgoing, Output, Receipt, Retained, SendError, Timing, Token, WINDOW,
 };
 use myicq_wire::{Instant, Seq};
 
@@ -39,7 +39,7 @@ pub fn exercise(bytes: &[u8]) {
         }
     }
     play.calm_down();
-    play.ends.iter_mut().for_each(End::check_verdicts);
+    play.check_verdicts();
 }
 
 /// What is under way to one of the ends.
@@ -112,12 +112,12 @@ impl End {
     }
 
     /// Sends the next datagram, unless the queue is full.
-    fn send(&mut self, now: Instant, answers: Option<Seq>, before_proof: bool) -> bool {
+    fn send(&mut self, retained: &mut Retained, answers: Option<Seq>, before_proof: bool) -> bool {
         let id = u32::try_from(self.sent.len()).expect("few datagrams") + 1;
         let seq = self.link.next_seq();
         let bytes = Datagram { seq, ack: answers, id }.encode();
-        let outgoing = Outgoing { seq, bytes: &bytes, token: Token(id.into()), answers, before_proof };
-        match self.link.send(now, outgoing) {
+        let outgoing = Outgoing { answers, before_proof, ..Outgoing::new(seq, &bytes, Token(id.into())) };
+        match self.link.send(retained, outgoing) {
             Ok(()) => {
                 self.waiting.insert(id);
                 self.sent.insert(id, Sent { is_reply: answers.is_some(), before_proof, ..Sent::default() });
@@ -162,9 +162,15 @@ impl End {
     }
 
     /// Hands a datagram to the link. Returns the number that is to be acknowledged again.
-    fn on_receive(&mut self, now: Instant, datagram: Datagram, has_verdict: bool) -> Option<Seq> {
+    fn on_receive(
+        &mut self,
+        retained: &mut Retained,
+        now: Instant,
+        datagram: Datagram,
+        has_verdict: bool,
+    ) -> Option<Seq> {
         let bytes = datagram.encode();
-        let receipt = self.link.on_receive(now, datagram.seq, &bytes);
+        let receipt = self.link.on_receive(retained, now, datagram.seq, &bytes);
         match receipt {
             Receipt::New => self.handle(datagram),
             Receipt::Duplicate(Again::Acknowledge | Again::Reply) => {
@@ -179,12 +185,12 @@ impl End {
             }
             Receipt::Early | Receipt::Duplicate(Again::Silence) => {}
         }
-        self.release();
+        self.release(retained);
         (receipt == Receipt::Duplicate(Again::Acknowledge)).then_some(datagram.seq)
     }
 
-    fn release(&mut self) {
-        while let Some((seq, bytes)) = self.link.release() {
+    fn release(&mut self, retained: &mut Retained) {
+        while let Some((seq, bytes)) = self.link.release(retained) {
             let datagram = Datagram::decode(&bytes);
             assert_eq!(seq, datagram.seq);
             self.handle(datagram);
@@ -204,9 +210,14 @@ impl End {
         assert!(self.link.poll_timeout().is_none_or(|due| due > now), "a timer that never waits");
     }
 
+    /// How many datagrams its link keeps.
+    fn retained(&self) -> usize {
+        self.link.in_flight() + self.link.queued() + self.link.early()
+    }
+
     /// At the end of the session, every token has had its verdict.
-    fn check_verdicts(&mut self) {
-        for token in self.link.drain().collect::<Vec<_>>() {
+    fn check_verdicts(&mut self, retained: &mut Retained) {
+        for token in self.link.drain(retained) {
             self.on_verdict(token);
         }
         assert!(self.waiting.is_empty(), "without a verdict: {:?}", self.waiting);
@@ -216,6 +227,8 @@ impl End {
 struct Play {
     now: Instant,
     ends: [End; 2],
+    /// What both links keep.
+    retained: Retained,
     under_way: Vec<Flying>,
     /// On an ordered session a datagram was given up, which ends it.
     has_ended: bool,
@@ -226,10 +239,10 @@ impl Play {
         let first = |number| Seq::new(number).unwrap_or(Seq::FIRST);
         let [left, right] = firsts;
         let ends = [End::new(first(left), gap.into()), End::new(first(right), 1)];
-        let mut play = Self { now: Instant::default(), ends, under_way: Vec::new(), has_ended: false };
+        let mut play =
+            Self { now: Instant::default(), ends, retained: Retained::new(), under_way: Vec::new(), has_ended: false };
         // The handshake: LOGIN and its reply, after which both ends know where the order begins.
-        let now = play.now;
-        play.ends.iter_mut().for_each(|end| assert!(end.send(now, None, true)));
+        play.ends.iter_mut().for_each(|end| assert!(end.send(&mut play.retained, None, true)));
         play.calm_down();
         for end in &mut play.ends {
             if mode & 1 != 0 {
@@ -245,13 +258,12 @@ impl Play {
 
     fn step(&mut self, action: u8, argument: usize) {
         let is_second = action & 0x80 != 0;
-        let now = self.now;
         let [left, right] = &mut self.ends;
         let end = if is_second { right } else { left };
         match action % 16 {
             0..=2 => {
                 for _ in 0..=argument % 4 {
-                    end.send(now, None, argument & 0x80 != 0);
+                    end.send(&mut self.retained, None, argument & 0x80 != 0);
                 }
             }
             3..=7 => {
@@ -277,7 +289,7 @@ impl Play {
                 if let Some(datagram) = end.take_open(argument) {
                     end.link.forget(datagram.seq);
                     end.refused.insert(datagram.id);
-                    end.release();
+                    end.release(&mut self.retained);
                 }
             }
             14 => self.now = self.now + Duration::from_millis(u64::try_from(argument * argument).unwrap_or(0)),
@@ -298,19 +310,18 @@ impl Play {
         if let Some(datagram) = end.take_open(index) {
             end.done.insert(datagram.id);
             end.link.acknowledge(datagram.seq);
-            end.release();
+            end.release(&mut self.retained);
             self.under_way.push(Flying { to_second: !is_second, ack: Some(datagram.seq), datagram: None });
         }
     }
 
     fn answer(&mut self, is_second: bool, index: usize) {
-        let now = self.now;
         let [left, right] = &mut self.ends;
         let end = if is_second { right } else { left };
         if let Some(datagram) = end.take_open(index) {
-            if end.send(now, Some(datagram.seq), true) {
+            if end.send(&mut self.retained, Some(datagram.seq), true) {
                 end.done.insert(datagram.id);
-                end.release();
+                end.release(&mut self.retained);
             } else {
                 end.open.push(datagram);
             }
@@ -321,13 +332,13 @@ impl Play {
         let now = self.now;
         let [left, right] = &mut self.ends;
         let (end, other) = if flying.to_second { (right, left) } else { (left, right) };
-        if let Some(token) = flying.ack.and_then(|seq| end.link.on_ack(now, seq)) {
+        if let Some(token) = flying.ack.and_then(|seq| end.link.on_ack(&mut self.retained, now, seq)) {
             let id = end.on_verdict(token);
             assert!(other.done.contains(&id), "{id} is acknowledged, but was never handled");
         }
         if let Some(datagram) = flying.datagram {
             let has_verdict = !other.waiting.contains(&datagram.id);
-            let again = end.on_receive(now, datagram, has_verdict);
+            let again = end.on_receive(&mut self.retained, now, datagram, has_verdict);
             if again.is_some() {
                 self.under_way.push(Flying { to_second: !flying.to_second, ack: again, datagram: None });
             }
@@ -341,7 +352,7 @@ impl Play {
             let is_proven = end.link.is_proven();
             for outputs in 0.. {
                 assert!(outputs <= MAX_QUEUED + usize::from(WINDOW), "a link that never stops");
-                let sent = match end.link.poll(now, &Timing::DEFAULT) {
+                let sent = match end.link.poll(&mut self.retained, now, &Timing::DEFAULT) {
                     None => break,
                     Some(Output::Transmit(bytes)) => Datagram::decode(bytes),
                     Some(Output::GivenUp(token)) => {
@@ -358,8 +369,14 @@ impl Play {
             }
             end.check_limits(now);
         }
+        assert_eq!(self.retained.len(), self.ends.iter().map(End::retained).sum::<usize>());
         let excess = self.under_way.len().saturating_sub(MAX_UNDER_WAY);
         self.under_way.drain(..excess);
+    }
+
+    fn check_verdicts(&mut self) {
+        self.ends.iter_mut().for_each(|end| end.check_verdicts(&mut self.retained));
+        assert!(self.retained.is_empty(), "nobody's: {:?}", self.retained);
     }
 
     /// From here on the network is perfect, every address proven and every request acknowledged.

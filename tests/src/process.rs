@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "these processes are the outside")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -26,6 +26,11 @@ fn programs() -> &'static Path {
     })
 }
 
+/// The path of one of the programs.
+pub fn program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
 /// A running `myicqd`. It dies with its owner.
 #[derive(Debug)]
 pub struct Server {
@@ -39,22 +44,40 @@ pub struct Server {
 impl Server {
     /// Starts it on a folder, and waits until it listens.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program("myicqd"));
+        command.args(arguments);
+        Self::launch(command, folder, CONFIG).unwrap()
+    }
+
+    /// Starts it by a command that is only lacking its other arguments, and waits until it listens.
+    ///
+    /// # Errors
+    /// It could not be started, or ended at once, after a message of its own.
+    pub fn launch(mut command: Command, folder: &Path, settings: &str) -> io::Result<Self> {
         let config = folder.join("myicqd.toml");
-        fs::write(&config, CONFIG).unwrap();
-        let mut child = Command::new(programs().join("myicqd"))
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.join("data"))
-            .arg("--config")
-            .arg(config)
-            .env("MYICQD_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        fs::write(&config, settings)?;
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data")).arg("--config").arg(config);
+        let mut child = command.env("MYICQD_LOG", "warn").stdout(Stdio::piped()).spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on udp ").unwrap_or_else(|| panic!("{line:?}"));
-        Self { address: address.parse().unwrap(), child, _stdout: stdout }
+        stdout.read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on udp ").and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            child.kill()?;
+            let status = child.wait()?;
+            return Err(io::Error::other(format!("it said {line:?} instead of where it listens, and ended: {status}")));
+        };
+        Ok(Self { address, child, _stdout: stdout })
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it without a warning, and waits until it is gone.
@@ -71,7 +94,7 @@ impl Server {
 
     /// `myicq` with these arguments, as this user.
     pub fn command(&self, arguments: &[&str], uin: Option<&str>) -> Command {
-        let mut command = Command::new(programs().join("myicq"));
+        let mut command = Command::new(program("myicq"));
         command.args(arguments).args(["--server", &self.address.to_string(), "--password-stdin"]);
         command.args(uin.into_iter().flat_map(|uin| ["--uin", uin]));
         command.env_remove("MYICQ_SERVER").env_remove("MYICQ_UIN").env_remove("MYICQ_PASSWORD_FILE");

@@ -79,6 +79,8 @@ pub struct World {
     pub host: Host,
     /// The users, by their order.
     pub users: Vec<User>,
+    /// Whether what is between them damages what it carries.
+    damages: bool,
     /// What is between them.
     pub network: Network,
     flying: BTreeMap<(Instant, u64), Flying>,
@@ -99,6 +101,7 @@ impl World {
             now: Instant(10_000_000),
             host: Host::with_shards(shards, config, delays, seed),
             users: Vec::new(),
+            damages: weather.corruption > 0,
             network: Network::new(seed ^ 0x5EED, weather),
             flying: BTreeMap::new(),
             flown: 0,
@@ -164,9 +167,10 @@ impl World {
         let (address, random, now) = (self.address(user), self.random(), self.now);
         let person = &mut self.users[user];
         match person.program {
-            Program::Ours => person.registration = Some((address, client::register(now, &person.password, random))),
+            Program::Ours => person.registration = Some((address, client::register(&person.password, random))),
             Program::Original => {
-                let original = Original::register(now, &person.password, random);
+                let mut original = Original::register(now, &person.password, random);
+                original.may_be_damaged = self.damages;
                 person.session = Some((address, Session::Original(Box::new(original))));
             }
         }
@@ -181,10 +185,13 @@ impl World {
         let (uin, password, status) = (person.uin, person.password.clone(), person.status);
         let session = match person.program {
             Program::Ours => {
-                Session::Ours(Box::new(Ours::new(now, uin, &password, status, random, person.seen.clone())))
+                let mut ours = Ours::new(uin, &password, status, random, person.seen.clone());
+                ours.may_be_damaged = self.damages;
+                Session::Ours(Box::new(ours))
             }
             Program::Original => {
-                let original = Original::new(now, uin, &password, status, random, person.knows_profile);
+                let mut original = Original::new(now, uin, &password, status, random, person.knows_profile);
+                original.may_be_damaged = self.damages;
                 Session::Original(Box::new(original))
             }
         };

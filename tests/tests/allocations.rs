@@ -1,4 +1,5 @@
-//! Who only looks at a packet allocates nothing: not for a good one, not for a bad one, not for a list that claims to be long.
+//! Who only looks at a packet allocates nothing: not for a good one, not for a bad one, not for a list that claims to be long. Nor does a link
+//! for a datagram, once there has been room for as many.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -7,6 +8,7 @@
 
 use allocation_counter::measure;
 use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::link::{Link, Outgoing, Output, Retained, Timing, Token};
 use myicq_wire::message::Message;
 use myicq_wire::*;
 use serde_json::Value;
@@ -90,4 +92,33 @@ fn encoding_allocates_nothing() {
             .unwrap();
     });
     assert_eq!(counted.count_total, 0);
+}
+
+/// A full window of datagrams on each of two links, all acknowledged, the last first.
+fn exchange(links: &mut [Link; 2], retained: &mut Retained, datagram: &[u8]) {
+    let now = Instant::default();
+    for link in &mut *links {
+        let first = link.next_seq().number();
+        for number in first..first + 32 {
+            let outgoing = Outgoing::new(link.next_seq(), datagram, Token(number.into()));
+            link.send(retained, outgoing).unwrap();
+            assert_eq!(link.poll(retained, now, &Timing::DEFAULT), Some(Output::Transmit(datagram)));
+        }
+        for number in (first..first + 32).rev() {
+            assert_eq!(link.on_ack(retained, now, Seq::new(number).unwrap()), Some(Token(number.into())));
+        }
+    }
+}
+
+#[test]
+fn a_datagram_sent_and_acknowledged_allocates_nothing_in_the_long_run() {
+    let mut retained = Retained::new();
+    let mut links = [1, 2].map(|seed| Link::new(Seq::FIRST, seed));
+    exchange(&mut links, &mut retained, &[7; 512]);
+    let counted = measure(|| {
+        for round in 0..10 {
+            exchange(&mut links, &mut retained, &[7; 108][round..]);
+        }
+    });
+    assert_eq!((counted.count_total, retained.len()), (0, 0));
 }

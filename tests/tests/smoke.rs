@@ -1,14 +1,26 @@
 //! A conversation between two people with the programs as they are built.
 #![cfg(unix)]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "this is test: what is not as it must be ends it, or is shown"
+)]
 
 use myicq_tests::process::Server;
 
 const PASSWORD: &str = "hunter2";
 
+/// The two have neighbouring numbers: with several shards each belongs to another one.
 #[test]
 fn a_conversation() {
+    for shards in ["1", "2", "3"] {
+        conversation(shards);
+    }
+}
+
+fn conversation(shards: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
+    let server = Server::start_with(folder.path(), &["--shards", shards]);
     let anna = &server.done(&["register"], None, PASSWORD);
     let ben = &server.done(&["register"], None, "correcthorse");
     assert_eq!((anna.as_str(), ben.as_str()), ("10001", "10002"));

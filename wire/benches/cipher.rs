@@ -1,4 +1,4 @@
-//! What enciphering costs, for bodies of a keep-alive, a short and the longest message, beside OpenSSL's DES and the `des`
+//! What enciphering costs, by lane, by body and by batch, for bodies of a keep-alive, a short and the longest message, beside OpenSSL's DES and the `des`
 //! crate's of as many blocks, both with their key schedules kept. Our own are the rounds of the form "original".
 //!
 //! `cargo bench -p myicq-wire --bench cipher`. Keys are ready, as they are in a session: only the rounds are measured.
@@ -7,7 +7,7 @@
 use des::Des;
 use des::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use divan::Bencher;
-use divan::counter::BytesCount;
+use divan::counter::{BytesCount, ItemsCount};
 use myicq_wire::SessionId;
 use myicq_wire::cipher::{CipherForm, Iv, Key, padded_len};
 
@@ -15,6 +15,10 @@ use myicq_wire::cipher::{CipherForm, Iv, Key, padded_len};
 mod openssl_des;
 
 const BODY_LENS: [usize; 3] = [16, 64, 450];
+/// Blocks that go through the rounds in lock-step: as many as a body has, up to four.
+const LANES: [usize; 4] = [1, 2, 3, 4];
+/// Bodies of as many sessions, one after the other: what a server has before it after one look at its socket.
+const BATCH: usize = 64;
 const PASSWORD: &[u8; 8] = b"hunter2\0";
 const IV: Iv = Iv { session: SessionId(0x2b4f_79d4), command: 0x000b, seq: 14_800 };
 
@@ -42,6 +46,26 @@ fn encipher(bencher: Bencher<'_, '_>, form: CipherForm, len: usize) {
 fn decipher(bencher: Bencher<'_, '_>, form: CipherForm, len: usize) {
     let (key, mut body) = (Key::new(PASSWORD), body(len));
     bencher.counter(BytesCount::new(len)).bench_local(|| key.decipher(form, IV, divan::black_box(&mut body)).unwrap());
+}
+
+/// Items are blocks.
+#[divan::bench(args = LANES)]
+fn encipher_original_lanes(bencher: Bencher<'_, '_>, lanes: usize) {
+    let (key, mut body) = (Key::new(PASSWORD), body(lanes * 8));
+    bencher
+        .counter(ItemsCount::new(lanes))
+        .bench_local(|| key.encipher(CipherForm::Original, IV, divan::black_box(&mut body)).unwrap());
+}
+
+/// Items are bodies, each with a key of its own.
+#[divan::bench(args = BODY_LENS)]
+fn decipher_original_batch(bencher: Bencher<'_, '_>, len: usize) {
+    let mut batch: Vec<_> = (0..BATCH).map(|at| (Key::new(&at.to_le_bytes()), body(len))).collect();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for (key, body) in &mut batch {
+            key.decipher(CipherForm::Original, IV, divan::black_box(body)).unwrap();
+        }
+    });
 }
 
 #[divan::bench(args = BODY_LENS)]

@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run should say so and stop")]
 
 use divan::Bencher;
-use divan::counter::BytesCount;
+use divan::counter::{BytesCount, ItemsCount};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::{
     ClientHeader, Command, Envelope, HEADER_LEN, MAX_DATAGRAM, MessageKind, Request, Sealing, SendMessage, Seq,
@@ -16,6 +16,8 @@ use myicq_wire::{
 mod openssl_des;
 
 const BODY_LENS: [usize; 3] = [16, 64, 450];
+/// Datagrams of as many sessions: what a server has before it after one look at its socket.
+const BATCH: usize = 64;
 const PASSWORD: &[u8; 8] = b"hunter2\0";
 const TEXT: [u8; 450] = [b'a'; 450];
 /// The bytes of a SEND_MSG that are not its text: type, recipient, length and NUL.
@@ -74,6 +76,21 @@ fn open(bencher: Bencher<'_, '_>, form: CipherForm, body_len: usize) {
 #[divan::bench(args = BODY_LENS)]
 fn open_original(bencher: Bencher<'_, '_>, body_len: usize) {
     open(bencher, CipherForm::Original, body_len);
+}
+
+/// Items are datagrams, each with a key of its own.
+#[divan::bench(args = BODY_LENS)]
+fn open_original_batch(bencher: Bencher<'_, '_>, body_len: usize) {
+    let form = CipherForm::Original;
+    let keys = (0..BATCH).map(|at| Key::new(&at.to_le_bytes()));
+    let batch: Vec<_> = keys.map(|key| (datagram(body_len, Some(Sealing { key: &key, form })), key)).collect();
+    let mut scratch = [0; MAX_DATAGRAM];
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for (datagram, key) in divan::black_box(&batch) {
+            let (header, body) = ClientHeader::decode(datagram).unwrap();
+            divan::black_box(open_request(&header, body, Some(Sealing { key, form }), &mut scratch).unwrap());
+        }
+    });
 }
 
 #[divan::bench(args = BODY_LENS)]

@@ -91,6 +91,17 @@ pub fn encode_reply(
     Ok(writer.len())
 }
 
+/// Addresses a server's datagram to somebody else: what many are told is encoded once. What it acknowledges, if anything, stays.
+///
+/// # Errors
+/// [`EncodeError::Full`] when it is no datagram.
+pub fn readdress_reply(envelope: &Envelope, datagram: &mut [u8]) -> Result<(), EncodeError> {
+    let full = EncodeError::Full(datagram.len());
+    let (header, _) = ServerHeader::decode(datagram).map_err(|_| full)?;
+    let Envelope { reserved, uin, session, seq } = *envelope;
+    ServerHeader { reserved, uin, session, seq, ..header }.encode(&mut Writer::new(datagram))
+}
+
 /// Opens a client's body: deciphers it into `scratch` if its command is enciphered and there is a `sealing`, checks the check
 /// code, and reads the fields.
 ///

@@ -2,7 +2,7 @@
 //!
 //! A [`Link`] has no socket, no clock and no thread. Its owner tells it what came and what is to go out, then drains
 //! [`Link::poll`] and comes back at [`Link::poll_timeout`]. What it decides follows docs/protocol.md, "Sequence numbers"
-//! and "Timers".
+//! and "Timers". The datagrams of all its links the owner keeps in one [`Retained`], which it lends to each call.
 //!
 //! **Sending.** A datagram is encoded with [`Link::next_seq`] and handed over to [`Link::send`], which keeps a copy until
 //! [`Link::on_ack`] takes it out or the link gives it up. Every token that was handed in comes back once: from
@@ -13,29 +13,32 @@
 //! refuses it ([`Link::forget`]). The link never acknowledges on its own: an acknowledgement is a promise.
 //!
 //! ```
-//! use myicq_wire::link::{Link, Outgoing, Output, Receipt, Timing, Token};
+//! use myicq_wire::link::{Link, Outgoing, Output, Receipt, Retained, Timing, Token};
 //! use myicq_wire::{Instant, Seq};
 //!
 //! let now = Instant::default();
 //! let (mut alice, mut bob) = (Link::new(Seq::FIRST, 1), Link::new(Seq::FIRST, 2));
+//! let mut retained = Retained::new();
 //! let seq = alice.next_seq();
-//! alice.send(now, Outgoing::new(seq, b"hello", Token(7)))?;
-//! assert!(matches!(alice.poll(now, &Timing::DEFAULT), Some(Output::Transmit(b"hello"))));
+//! alice.send(&mut retained, Outgoing::new(seq, b"hello", Token(7)))?;
+//! assert!(matches!(alice.poll(&mut retained, now, &Timing::DEFAULT), Some(Output::Transmit(b"hello"))));
 //! // … and over the wire to the other side:
-//! assert_eq!(bob.on_receive(now, seq, b"hello"), Receipt::New);
+//! assert_eq!(bob.on_receive(&mut retained, now, seq, b"hello"), Receipt::New);
 //! bob.acknowledge(seq);
-//! assert_eq!(alice.on_ack(now, seq), Some(Token(7)));
+//! assert_eq!(alice.on_ack(&mut retained, now, seq), Some(Token(7)));
+//! assert!(retained.is_empty());
 //! # Ok::<(), myicq_wire::link::SendError>(())
 //! ```
 
 mod history;
 mod receiving;
+mod retained;
 mod sending;
 #[cfg(test)]
 mod tests;
 mod timing;
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -44,6 +47,7 @@ use receiving::{Arrival, Receiving};
 use sending::{HeldReply, Sending};
 
 pub use history::HISTORY;
+pub use retained::Retained;
 pub use timing::Timing;
 
 /// How many datagrams may be unacknowledged in one direction: the receive window of the programs of 2002. On an
@@ -77,12 +81,14 @@ pub struct Outgoing<'a> {
     pub answers: Option<Seq>,
     /// It may go out, once, before the address is proven: the reply to a LOGIN.
     pub before_proof: bool,
+    /// It holds a password or the like: of what the link keeps, nothing is left in memory when it lets go of it.
+    pub secret: bool,
 }
 
 impl<'a> Outgoing<'a> {
-    /// A datagram that answers nothing and waits for the proof of the address.
+    /// A datagram that answers nothing, waits for the proof of the address and holds no secret.
     pub fn new(seq: Seq, bytes: &'a [u8], token: Token) -> Self {
-        Self { seq, bytes, token, answers: None, before_proof: false }
+        Self { seq, bytes, token, answers: None, before_proof: false, secret: false }
     }
 }
 
@@ -95,6 +101,7 @@ impl fmt::Debug for Outgoing<'_> {
             .field("token", &self.token)
             .field("answers", &self.answers)
             .field("before_proof", &self.before_proof)
+            .field("secret", &self.secret)
             .finish()
     }
 }
@@ -103,7 +110,7 @@ impl fmt::Debug for Outgoing<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// [`MAX_QUEUED`] datagrams wait already.
+    /// [`MAX_QUEUED`] datagrams wait already, or [`Retained`] holds 2^32 - 1.
     #[error("too many datagrams wait for acknowledgements")]
     QueueFull,
     /// It was not encoded with [`Link::next_seq`].
@@ -177,7 +184,6 @@ impl Link {
     /// the highest number that has come so far.
     pub fn set_ordered(&mut self) {
         self.sending.set_ordered();
-        self.receiving.set_ordered();
     }
 
     /// Holds back everything until the address is proven: no timers, and of first sends only those marked
@@ -220,8 +226,8 @@ impl Link {
     ///
     /// # Errors
     /// [`SendError::QueueFull`] and [`SendError::OutOfTurn`]; nothing has changed then.
-    pub fn send(&mut self, now: Instant, outgoing: Outgoing<'_>) -> Result<(), SendError> {
-        self.sending.send(now, outgoing)?;
+    pub fn send(&mut self, retained: &mut Retained, outgoing: Outgoing<'_>) -> Result<(), SendError> {
+        self.sending.send(retained, outgoing)?;
         if let Some(request) = outgoing.answers {
             self.receiving.acknowledge(request);
         }
@@ -230,21 +236,21 @@ impl Link {
 
     /// The other side acknowledged `seq`. Returns what was sent with it, the first time; `None` when nothing
     /// retained has that number or has left with it.
-    pub fn on_ack(&mut self, now: Instant, seq: Seq) -> Option<Token> {
-        self.sending.on_ack(now, seq)
+    pub fn on_ack(&mut self, retained: &mut Retained, now: Instant, seq: Seq) -> Option<Token> {
+        self.sending.on_ack(retained, now, seq)
     }
 
     /// A genuine datagram with a number came. `bytes` is what an ordered link keeps of it when it came early, and gives
     /// back from [`Link::release`]. On an ordered link, call that until it has nothing more.
-    pub fn on_receive(&mut self, now: Instant, seq: Seq, bytes: &[u8]) -> Receipt {
-        match self.receiving.on_receive(seq, bytes) {
+    pub fn on_receive(&mut self, retained: &mut Retained, now: Instant, seq: Seq, bytes: &[u8]) -> Receipt {
+        match self.receiving.on_receive(retained, seq, bytes, self.sending.is_ordered()) {
             Arrival::New => Receipt::New,
             Arrival::Early => Receipt::Early,
             Arrival::Stale => Receipt::Stale,
             Arrival::TooFar => Receipt::TooFar,
             Arrival::Busy => Receipt::Busy,
             Arrival::Open => Receipt::Duplicate(Again::Silence),
-            Arrival::Acknowledged => Receipt::Duplicate(match self.sending.on_repeated_request(now, seq) {
+            Arrival::Acknowledged => Receipt::Duplicate(match self.sending.on_repeated_request(retained, now, seq) {
                 HeldReply::None => Again::Acknowledge,
                 HeldReply::OnItsWay => Again::Silence,
                 HeldReply::Repeated => Again::Reply,
@@ -254,8 +260,8 @@ impl Link {
 
     /// The next datagram that came early and whose turn has come; to be handled like [`Receipt::New`]. There may be one
     /// after each [`Link::on_receive`], and after each number that is no longer open.
-    pub fn release(&mut self) -> Option<(Seq, Box<[u8]>)> {
-        self.receiving.release()
+    pub fn release(&mut self, retained: &mut Retained) -> Option<(Seq, Vec<u8>)> {
+        self.receiving.release(retained)
     }
 
     /// The open number `seq` is done: its acknowledgement goes out, and again whenever it comes again.
@@ -269,18 +275,20 @@ impl Link {
     }
 
     /// What is to be done at `now`; to be called until there is nothing more.
-    pub fn poll(&mut self, now: Instant, timing: &Timing) -> Option<Output<'_>> {
-        self.sending.poll(now, timing)
+    pub fn poll<'a>(&mut self, retained: &'a mut Retained, now: Instant, timing: &Timing) -> Option<Output<'a>> {
+        self.sending.poll(retained, now, timing)
     }
 
-    /// When to [`Link::poll`] again. `None`: only after another call.
+    /// When to [`Link::poll`] again. `None`: only after another call. There may be nothing to do at that time, but then the next one is later.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.sending.poll_timeout()
     }
 
-    /// At the end of a session: the tokens of all datagrams without a verdict, oldest first. The link forgets them.
-    pub fn drain(&mut self) -> impl Iterator<Item = Token> + use<> {
-        self.sending.drain()
+    /// Forgets all that it keeps, also what came early. Returns the tokens of what has no verdict, oldest first. A link that ends without
+    /// this leaves what it keeps in [`Retained`] for as long as that lives.
+    pub fn drain<'a>(&mut self, retained: &'a mut Retained) -> impl Iterator<Item = Token> + use<'a> {
+        self.receiving.forget_early(retained);
+        self.sending.drain(retained)
     }
 
     /// How many datagrams were sent and are not acknowledged; at most [`WINDOW`].

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use myicq_wire::cipher::{CipherForm, Key};
-use myicq_wire::link::{Link, Outgoing, Output, Token};
+use myicq_wire::link::{Link, Outgoing, Output, Retained, Token};
 use myicq_wire::{
     Capabilities, Command, Envelope, HEADER_LEN, Instant, KeepAlive, Login, MAX_DATAGRAM, Sealing, Secret, Seq,
     SessionId, encode_request,
@@ -110,6 +110,7 @@ pub struct Account {
     session: SessionId,
     key: Key,
     link: Link,
+    retained: Retained,
     random: Random,
     state: State,
     granted: Capabilities,
@@ -136,13 +137,14 @@ impl Account {
     ///
     /// # Errors
     /// [`Misuse::NoUin`], [`Misuse::Status`].
-    pub fn new(now: Instant, config: Config, entropy: Entropy, seen: SeenMessages) -> Result<Self, Misuse> {
+    pub fn new(config: Config, entropy: Entropy, seen: SeenMessages) -> Result<Self, Misuse> {
         request::somebody(config.uin)?;
         request::check_status(config.status)?;
         let mut random = Random::new(entropy.seed);
         let mut account = Self {
             key: Key::new(config.password.as_bytes()),
             link: Link::new(entropy.first_seq, random.dword()),
+            retained: Retained::new(),
             random,
             state: State::LoggingIn,
             granted: Capabilities::NONE,
@@ -161,15 +163,15 @@ impl Account {
             session: entropy.session,
             config,
         };
-        account.log_in(now)?;
+        account.log_in()?;
         Ok(account)
     }
 
-    fn log_in(&mut self, now: Instant) -> Result<(), Misuse> {
+    fn log_in(&mut self) -> Result<(), Misuse> {
         let Config { password, status, real_ip, port, .. } = self.config.clone();
         let login =
             Login { password: Secret(password.as_bytes()), status, tcp_version: 1, real_ip: real_ip.into(), port };
-        self.send(now, &myicq_wire::Request::Login(login), LOGIN).map(drop)
+        self.send(&myicq_wire::Request::Login(login), LOGIN).map(drop)
     }
 
     /// Asks something of the server. Before the session is open it waits; afterwards it goes out in the order of asking.
@@ -177,7 +179,7 @@ impl Account {
     ///
     /// # Errors
     /// [`Misuse::Ended`], and [`Misuse::TooManyRequests`] beyond [`MAX_REQUESTS`].
-    pub fn request(&mut self, now: Instant, request: Request) -> Result<RequestId, Misuse> {
+    pub fn request(&mut self, request: Request) -> Result<RequestId, Misuse> {
         if matches!(self.state, State::Ended(_)) {
             return Err(Misuse::Ended);
         }
@@ -186,7 +188,7 @@ impl Account {
         }
         let id = RequestId(self.last_request + 1);
         if self.state == State::Online {
-            self.send_request(now, id, &request)?;
+            self.send_request(id, &request)?;
         } else {
             self.waiting.push_back((id, request));
         }
@@ -194,14 +196,14 @@ impl Account {
         Ok(id)
     }
 
-    fn send_request(&mut self, now: Instant, id: RequestId, request: &Request) -> Result<(), Misuse> {
+    fn send_request(&mut self, id: RequestId, request: &Request) -> Result<(), Misuse> {
         let body = request.to_wire();
-        let seq = self.send(now, &body, Token(id.0))?;
+        let seq = self.send(&body, Token(id.0))?;
         self.pending.insert(id, Pending { command: body.command(), seq, about: request.about(), reply_by: None });
         Ok(())
     }
 
-    fn send(&mut self, now: Instant, body: &myicq_wire::Request<'_>, token: Token) -> Result<Seq, Misuse> {
+    fn send(&mut self, body: &myicq_wire::Request<'_>, token: Token) -> Result<Seq, Misuse> {
         let mut buffer = [0; MAX_DATAGRAM];
         let seq = self.link.next_seq();
         let reserved = if token == LOGIN { self.config.offered.0 } else { 0 };
@@ -210,7 +212,9 @@ impl Account {
         let sealing = Sealing { key: &self.key, form: CipherForm::Original };
         let len = encode_request(&envelope, body, check, Some(sealing), &mut buffer).map_err(|_| Misuse::TooLarge)?;
         let bytes = buffer.get(..len).ok_or(Misuse::TooLarge)?;
-        let sent = self.link.send(now, Outgoing::new(seq, bytes, token));
+        // Some hold a password, others what their writer may take for as secret.
+        let outgoing = Outgoing { secret: true, ..Outgoing::new(seq, bytes, token) };
+        let sent = self.link.send(&mut self.retained, outgoing);
         zeroize::Zeroize::zeroize(&mut buffer);
         sent.map_err(|_| Misuse::TooManyRequests(MAX_REQUESTS))?;
         Ok(seq)
@@ -252,7 +256,7 @@ impl Account {
             // so the number need not be taken.
             self.outbox.push_back(self.bare(&myicq_wire::Request::Logout, self.link.next_seq()));
         }
-        self.link.drain().for_each(drop);
+        self.link.drain(&mut self.retained).for_each(drop);
         (self.keep_alive_at, self.login_reply_by, self.proof) = (None, None, None);
         let unanswered = std::mem::take(&mut self.pending).into_keys();
         let unsent = std::mem::take(&mut self.waiting).into_iter().map(|(id, _)| id);
@@ -280,7 +284,7 @@ impl Account {
     /// Sends a keep-alive. The next one follows when this one is acknowledged; when it never is, the session is lost.
     fn keep_alive(&mut self, now: Instant) {
         let body = KeepAlive { random: self.random.dword() };
-        self.keep_alive_at = match self.send(now, &myicq_wire::Request::KeepAlive(body), KEEP_ALIVE) {
+        self.keep_alive_at = match self.send(&myicq_wire::Request::KeepAlive(body), KEEP_ALIVE) {
             Ok(_) => None,
             // The queue of the link is full, so it finds out by itself whether the server is there.
             Err(_) => Some(now + self.config.timeouts.keep_alive),
@@ -293,7 +297,7 @@ impl Account {
             if let Some(datagram) = self.outbox.pop_front() {
                 return Some(datagram);
             }
-            let given_up = match self.link.poll(now, &self.config.timeouts.link)? {
+            let given_up = match self.link.poll(&mut self.retained, now, &self.config.timeouts.link)? {
                 Output::Transmit(datagram) => {
                     let datagram = datagram.to_vec();
                     // The server sends nothing before the acknowledgement of its LOGIN reply has proven our address.

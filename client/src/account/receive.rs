@@ -71,7 +71,7 @@ impl Account {
     }
 
     fn on_acknowledged(&mut self, now: Instant, ackseq: Seq) {
-        let Some(token) = self.link.on_ack(now, ackseq) else { return };
+        let Some(token) = self.link.on_ack(&mut self.retained, now, ackseq) else { return };
         let wait = now + self.config.timeouts.reply;
         if token == LOGIN {
             self.login_reply_by = Some(wait);
@@ -93,7 +93,7 @@ impl Account {
     }
 
     fn on_refused(&mut self, now: Instant, ackseq: Seq, refusal: Refusal) {
-        let Some(token) = self.link.on_ack(now, ackseq) else { return };
+        let Some(token) = self.link.on_ack(&mut self.retained, now, ackseq) else { return };
         self.proof = None;
         // No server of ours refuses these two so; to one that does, they are acknowledged and no more.
         match token {
@@ -113,9 +113,9 @@ impl Account {
         self.granted = Capabilities(header.reserved).intersection(self.config.offered);
         self.online_users = success.online_users;
         // COMPAT: a server may acknowledge the LOGIN apart from its reply, and that may be lost.
-        self.link.drain().for_each(drop);
+        self.link.drain(&mut self.retained).for_each(drop);
         if let Some(seq) = header.seq {
-            self.link.on_receive(now, seq, datagram);
+            self.link.on_receive(&mut self.retained, now, seq, datagram);
             self.link.acknowledge(seq);
             self.acknowledge(seq);
             self.proof = Some(seq);
@@ -128,7 +128,7 @@ impl Account {
         // At once, because its acknowledgement shows that the server knows our address to be proven.
         self.keep_alive(now);
         for (id, request) in std::mem::take(&mut self.waiting) {
-            if let Err(misuse) = self.send_request(now, id, &request) {
+            if let Err(misuse) = self.send_request(id, &request) {
                 self.answers.push_back((id, Err(misuse.into())));
             }
         }
@@ -147,7 +147,7 @@ impl Account {
             self.stats.refused += 1;
             return;
         }
-        match self.link.on_receive(now, seq, datagram) {
+        match self.link.on_receive(&mut self.retained, now, seq, datagram) {
             Receipt::New => {
                 self.proof = None;
                 self.on_released(seq, header, reply);
@@ -161,7 +161,7 @@ impl Account {
             }
             Receipt::Stale | Receipt::TooFar | Receipt::Busy => self.stats.refused += 1,
         }
-        while let Some((seq, datagram)) = self.link.release() {
+        while let Some((seq, datagram)) = self.link.release(&mut self.retained) {
             // It was opened once when it came, so it opens again.
             if let Ok(Some((header, reply))) = self.open(&datagram) {
                 self.on_released(seq, &header, reply.as_ref());

@@ -1,6 +1,6 @@
 //! Registers a new user, without I/O.
 
-use myicq_wire::link::{Link, Outgoing, Output, Timing, Token};
+use myicq_wire::link::{Link, Outgoing, Output, Retained, Timing, Token};
 use myicq_wire::{
     Envelope, HEADER_LEN, Instant, MAX_DATAGRAM, NewUin, Reply, Request, Secret, Seq, ServerHeader, SessionId, Uin,
     encode_request,
@@ -17,6 +17,7 @@ use crate::random::Random;
 pub struct Registration {
     session: SessionId,
     link: Link,
+    retained: Retained,
     timing: Timing,
     /// The acknowledgement of the reply.
     outbox: Option<Vec<u8>>,
@@ -29,9 +30,9 @@ impl Registration {
     ///
     /// # Errors
     /// None today: a [`Password`] fits.
-    pub fn new(now: Instant, password: &Password, entropy: Entropy, timeouts: Timeouts) -> Result<Self, Misuse> {
+    pub fn new(password: &Password, entropy: Entropy, timeouts: Timeouts) -> Result<Self, Misuse> {
         let mut random = Random::new(entropy.seed);
-        let mut link = Link::new(entropy.first_seq, random.dword());
+        let (mut link, mut retained) = (Link::new(entropy.first_seq, random.dword()), Retained::new());
         let mut buffer = [0; MAX_DATAGRAM];
         let seq = link.next_seq();
         let envelope = Envelope { reserved: 0, uin: Uin::NONE, session: entropy.session, seq: Some(seq) };
@@ -39,11 +40,12 @@ impl Registration {
         let len = encode_request(&envelope, &body, Some(random.byte()), None, &mut buffer);
         let len = len.map_err(|_| Misuse::TooLarge)?;
         let bytes = buffer.get(..len).ok_or(Misuse::TooLarge)?;
-        let sent = link.send(now, Outgoing::new(seq, bytes, Token::default()));
+        let outgoing = Outgoing { secret: true, ..Outgoing::new(seq, bytes, Token::default()) };
+        let sent = link.send(&mut retained, outgoing);
         buffer.zeroize();
         sent.map_err(|_| Misuse::TooManyRequests(0))?;
         let timing = timeouts.link;
-        Ok(Self { session: entropy.session, link, timing, outbox: None, outcome: None })
+        Ok(Self { session: entropy.session, link, retained, timing, outbox: None, outcome: None })
     }
 
     /// Takes a datagram from the server's address.
@@ -73,7 +75,7 @@ impl Registration {
     /// The first outcome stands, whatever comes after it.
     fn finish(&mut self, outcome: Result<Uin, EndReason>) {
         self.outcome.get_or_insert(outcome);
-        self.link.drain().for_each(drop);
+        self.link.drain(&mut self.retained).for_each(drop);
     }
 
     fn acknowledgement(&self, uin: Uin, seq: Seq) -> Vec<u8> {
@@ -89,7 +91,7 @@ impl Registration {
         if let Some(datagram) = self.outbox.take() {
             return Some(datagram);
         }
-        match self.link.poll(now, &self.timing)? {
+        match self.link.poll(&mut self.retained, now, &self.timing)? {
             Output::Transmit(datagram) => Some(datagram.to_vec()),
             Output::GivenUp(_) => {
                 self.finish(Err(EndReason::TimedOut));

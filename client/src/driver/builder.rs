@@ -191,7 +191,7 @@ impl Builder {
 
 async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<(Client, Events), ConnectError> {
     let (uin, clock) = (config.uin, Clock::start());
-    let account = Account::new(clock.now(), config, entropy(), seen)?;
+    let account = Account::new(config, entropy(), seen)?;
     let socket = socket_to(server).await?;
     let (asks, from_clients) = mpsc::channel(MAX_ASKS);
     let (to_reader, deliveries) = mpsc::channel(MAX_DELIVERIES);
@@ -227,7 +227,7 @@ async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<
 
 async fn register_at(server: SocketAddr, password: &Password, timeouts: Timeouts) -> Result<Uin, ConnectError> {
     let clock = Clock::start();
-    let mut registration = Registration::new(clock.now(), password, entropy(), timeouts)?;
+    let mut registration = Registration::new(password, entropy(), timeouts)?;
     let socket = socket_to(server).await?;
     let mut buffer = [0; MAX_DATAGRAM];
     loop {

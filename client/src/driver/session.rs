@@ -153,7 +153,7 @@ impl Session {
     }
 
     fn on_request(&mut self, request: Request, waiter: Waiter) {
-        match self.account.request(self.clock.now(), request) {
+        match self.account.request(request) {
             Ok(id) => {
                 self.waiters.insert(id, waiter);
             }

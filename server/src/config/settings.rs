@@ -11,6 +11,7 @@ use myicq_wire::charset::{Charset, UnknownCharset};
 
 use super::Config;
 use crate::passwords;
+use crate::share::SHARDS_MAX;
 
 /// What a setting takes, in words: "a whole number from 1 to 1000". Comes back when it was given something else.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,9 +83,9 @@ macro_rules! number {
 
 /// A row whose value is a time within a range, with its unit.
 macro_rules! duration {
-    ($name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
+    ($section:literal, $name:literal, $flag:literal, $env:literal, $about:literal, $range:expr, $($field:ident).+) => {
         Setting {
-            section: "session",
+            section: $section,
             name: $name,
             flag: $flag,
             env: $env,
@@ -99,7 +100,7 @@ macro_rules! duration {
 
 /// Every setting, in the order of the help and of docs/operations.md. The reasons for the defaults stand at the fields of
 /// [`Config`].
-pub static SETTINGS: [Setting; 19] = [
+pub static SETTINGS: [Setting; 21] = [
     Setting {
         section: "listen",
         name: "udp",
@@ -123,6 +124,17 @@ pub static SETTINGS: [Setting; 19] = [
         show: |config| config.domain.clone(),
     },
     Setting {
+        section: "listen",
+        name: "shards",
+        flag: "shards",
+        env: "MYICQD_SHARDS",
+        value: "N|auto",
+        about: "Threads that serve users; auto: one for each core",
+        is_number: true,
+        set: |config, text| shards(text).map(|value| config.shards = value),
+        show: |config| config.shards.map_or_else(|| "auto".to_owned(), |shards| shards.to_string()),
+    },
+    Setting {
         section: "store",
         name: "data",
         flag: "data",
@@ -134,6 +146,7 @@ pub static SETTINGS: [Setting; 19] = [
         show: |config| config.data.display().to_string(),
     },
     duration!(
+        "session",
         "keepalive_timeout",
         "keepalive-timeout",
         "MYICQD_KEEPALIVE_TIMEOUT",
@@ -142,6 +155,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.keepalive_timeout
     ),
     duration!(
+        "session",
         "half_open_timeout",
         "half-open-timeout",
         "MYICQD_HALF_OPEN_TIMEOUT",
@@ -150,6 +164,7 @@ pub static SETTINGS: [Setting; 19] = [
         session.half_open_timeout
     ),
     duration!(
+        "session",
         "delivery_hold",
         "delivery-hold",
         "MYICQD_DELIVERY_HOLD",
@@ -278,6 +293,15 @@ pub static SETTINGS: [Setting; 19] = [
         1..=64,
         security.argon2_threads
     ),
+    duration!(
+        "security",
+        "verifier_lifetime",
+        "verifier-lifetime",
+        "MYICQD_VERIFIER_LIFETIME",
+        "How long a right password is recognised without its hash; 0s: not at all",
+        Duration::ZERO..=Duration::from_secs(7 * 86_400),
+        security.verifier_lifetime
+    ),
 ];
 
 /// The reply that carries a list is one datagram of at most 4,096 bytes, four for each contact.
@@ -285,6 +309,10 @@ const CONTACTS_IN_A_DATAGRAM: usize = 1_000;
 
 fn address(text: &str) -> Result<SocketAddr, Wanted> {
     text.parse().map_err(|_| Wanted("an address and a port, as 0.0.0.0:8000 or [::1]:8000".to_owned()))
+}
+
+fn shards(text: &str) -> Result<Option<u32>, Wanted> {
+    if text == "auto" { Ok(None) } else { number(text, 1..=SHARDS_MAX).map(Some) }
 }
 
 fn charset(text: &str) -> Result<Charset, Wanted> {
@@ -390,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn shards_are_counted_or_left_to_the_machine() {
+        let mut config = Config::default();
+        for (text, shards) in [("1", Some(1)), ("64", Some(64)), ("auto", None)] {
+            setting("shards").set(&mut config, text).unwrap();
+            assert_eq!(config.shards, shards);
+        }
+        for junk in ["0", "65", "all", ""] {
+            assert!(setting("shards").set(&mut config, junk).is_err(), "{junk:?}");
+        }
+    }
+
+    #[test]
     fn durations_have_a_unit() {
         let mut config = Config::default();
         let timeout = setting("keepalive_timeout");
@@ -400,6 +440,16 @@ mod tests {
         for junk in ["", "120", "s", "1.5s", "-1s", "2d", "25h", "0s", "é", "99999999999999999h"] {
             assert!(timeout.set(&mut config, junk).is_err(), "{junk:?}");
         }
+        let lifetime = setting("verifier_lifetime");
+        for (text, seconds) in [("0s", 0), ("168h", 604_800)] {
+            lifetime.set(&mut config, text).unwrap();
+            assert_eq!(config.security.verifier_lifetime, Duration::from_secs(seconds));
+            assert_eq!(lifetime.show(&config), text);
+        }
+        assert_eq!(
+            lifetime.set(&mut config, "169h").unwrap_err().to_string().get(..23),
+            Some("a time from 0s to 168h,")
+        );
         assert_eq!(show_duration(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(show_duration(Duration::from_secs(90)), "90s");
     }

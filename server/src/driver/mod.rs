@@ -1,11 +1,13 @@
 //! What touches the world: sockets, clocks, entropy, threads and signals. `run` is the whole server.
 //!
 //! Each shard has a thread with a socket, a clock and a mailbox of its own; the store has one, password hashes have a few, and the
-//! thread that called [`run`] waits for signals. They share nothing but the channels between them, so that a second shard is
-//! a second thread.
+//! thread that called [`run`] waits for signals. They share nothing but the channels between them.
 
 mod clock;
+mod farewell;
+mod mail;
 mod passwords;
+mod report;
 mod shard;
 mod signals;
 mod socket;
@@ -13,6 +15,7 @@ mod store;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,12 +24,15 @@ use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use self::shard::{Mail, ShardDriver, Surroundings};
+use self::mail::{Mail, Mailboxes};
+use self::report::Report;
+use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
+use self::socket::Socket;
 use crate::config::Config;
 use crate::passwords::HashError;
 use crate::shard::Shard;
-use crate::share::Share;
+use crate::share::{SHARDS_MAX, Share};
 use crate::store::OpenError;
 
 /// Why the server does not run, or has stopped. Each is one line that says what and what to do; what the system said is its
@@ -86,21 +92,52 @@ pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunErro
 
 async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
-    let socket = socket::bind(config.listen)?;
-    let address = socket.local_addr().map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let sockets = socket::bind(config.listen, shard_count(&config))?;
+    let address = sockets.first().map_or(Ok(config.listen), std::net::UdpSocket::local_addr);
+    let address = address.map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
-    let shard = Shard::new(Arc::clone(&config), Share::whole(), StdRng::from_rng(&mut seeds))?;
+    let shards = shares.iter().map(|share| {
+        let rng = StdRng::from_rng(&mut seeds);
+        Shard::new(Arc::clone(&config), share.clone(), rng).map(|shard| (shard, share.clone()))
+    });
+    let shards = shards.collect::<Result<Vec<_>, _>>()?;
     let (watch, mut ended) = Watch::new();
-    let (mail, mailbox) = mpsc::unbounded_channel();
+    let (mailboxes, receivers) = Mailboxes::new(&shares);
 
-    let store = store::start(config.data.clone(), mail.clone(), watch.clone()).await?;
-    let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mail, &watch)?;
+    let store = store::start(config.data.clone(), mailboxes.clone(), watch.clone()).await?;
+    let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
-    let around = Surroundings { mailbox, mail: mail.clone(), store: store.requests, passwords };
-    threads.push(start_shard(shard, socket, around, watch)?);
-    tracing::info!(%address, "listening");
+    let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
+        let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
+        start_shard(shard, socket, Surroundings { mailbox, mailboxes, store, passwords }, watch.clone())
+    });
+    let shards = shards.collect::<Result<Vec<_>, _>>()?;
+    drop((store.requests, passwords, watch));
+    tracing::info!(%address, shards = shards.len(), "listening");
     ready(address);
 
+    watch_over(&mut signals, &mut ended, &mailboxes).await?;
+    // Each has reported how it ended.
+    report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
+    for thread in threads {
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// As many as the configuration says: by default one for each core that the system gives us.
+fn shard_count(config: &Config) -> u32 {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
+}
+
+/// Obeys signals until all threads have ended as they were told to.
+async fn watch_over(
+    signals: &mut Signals,
+    ended: &mut mpsc::UnboundedReceiver<Ended>,
+    mailboxes: &Mailboxes,
+) -> Result<(), RunError> {
     let mut is_stopping = false;
     loop {
         let signal = tokio::select! {
@@ -108,38 +145,45 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
             thread = ended.recv() => match thread {
                 Some(Ended { has_failed: false, .. }) if is_stopping => continue,
                 Some(Ended { thread, .. }) => return Err(RunError::Died(thread)),
-                None => break,
+                None => return Ok(()),
             },
         };
         match signal {
-            Signal::Report => drop(mail.send(Mail::Report)),
+            Signal::Report => {
+                let (reports, mut received) = mpsc::unbounded_channel();
+                mailboxes.send_all(|| Mail::Report(reports.clone()));
+                drop(reports);
+                // Ends when the last shard has answered, or has ended and dropped its mail.
+                let mut all = Vec::new();
+                while received.recv_many(&mut all, usize::MAX).await > 0 {}
+                report::log(all, "counters");
+            }
             Signal::Stop if is_stopping => return Err(RunError::Interrupted),
             Signal::Stop => {
                 tracing::info!("stopping");
                 is_stopping = true;
-                let _ = mail.send(Mail::Stop);
+                mailboxes.send_all(|| Mail::Stop);
             }
         }
     }
-    for thread in threads {
-        // It has reported how it ended.
-        let _ = thread.join();
-    }
-    Ok(())
 }
 
 fn start_shard(
-    shard: Shard,
+    (shard, share): (Shard, Share),
     socket: std::net::UdpSocket,
     around: Surroundings,
     watch: Watch,
-) -> Result<JoinHandle<()>, RunError> {
+) -> Result<JoinHandle<Report>, RunError> {
     let runtime = runtime()?;
     let guard = runtime.enter();
-    let driver = ShardDriver::new(shard, socket, around)
+    #[expect(clippy::disallowed_methods, reason = "the driver owns the socket")]
+    let socket = tokio::net::UdpSocket::from_std(socket)
         .map_err(|source| RunError::System { what: "to watch the socket", source })?;
     drop(guard);
-    spawn("shard", watch, move || runtime.block_on(driver.serve()))
+    spawn("shard", watch, move || {
+        let driver = ShardDriver::new(shard, share, Socket::new(socket), around);
+        runtime.block_on(driver.serve())
+    })
 }
 
 /// A generator seeded by the system, from which all the others are seeded.
@@ -154,11 +198,15 @@ fn runtime() -> Result<Runtime, RunError> {
 }
 
 /// Starts a thread that reports when it ends, however it ends.
-fn spawn(name: &'static str, watch: Watch, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    watch: Watch,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, RunError> {
     #[expect(clippy::disallowed_methods, reason = "the driver starts the threads")]
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _report = Report { thread: name, watch };
-        body();
+        let _notice = EndNotice { thread: name, watch };
+        body()
     });
     thread.map_err(|source| RunError::System { what: "a thread", source })
 }
@@ -183,12 +231,12 @@ struct Ended {
 }
 
 /// Reports when it is dropped: by the thread's end, or by its panic on the way out.
-struct Report {
+struct EndNotice {
     thread: &'static str,
     watch: Watch,
 }
 
-impl Drop for Report {
+impl Drop for EndNotice {
     fn drop(&mut self) {
         let ended = Ended { thread: self.thread, has_failed: std::thread::panicking() };
         let _ = self.watch.0.send(ended);

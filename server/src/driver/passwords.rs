@@ -6,9 +6,8 @@ use std::thread::JoinHandle;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::mpsc::UnboundedSender;
 
-use super::shard::Mail;
+use super::mail::Mailboxes;
 use super::{RunError, Watch, spawn};
 use crate::config::Security;
 use crate::hub::{PasswordJob, PasswordOutcome};
@@ -31,13 +30,13 @@ impl Jobs {
 pub(super) fn start(
     security: &Security,
     seeds: &mut StdRng,
-    mail: &UnboundedSender<Mail>,
+    mailboxes: &Mailboxes,
     watch: &Watch,
 ) -> Result<(Jobs, Vec<JoinHandle<()>>), RunError> {
     let (jobs, queue) = channel();
     let queue = Arc::new(Mutex::new(queue));
     let threads = (0..security.argon2_threads).map(|_| {
-        let (security, queue, mail) = (security.clone(), Arc::clone(&queue), mail.clone());
+        let (security, queue, mailboxes) = (security.clone(), Arc::clone(&queue), mailboxes.clone());
         let mut salts = StdRng::from_rng(seeds);
         spawn("passwords", watch.clone(), move || {
             while let Some(job) = next(&queue) {
@@ -47,7 +46,7 @@ pub(super) fn start(
                 if matches!(result.outcome, PasswordOutcome::Failed) {
                     tracing::error!("not enough memory to hash a password; fewer argon2_threads need less");
                 }
-                let _ = mail.send(Mail::Password(result));
+                mailboxes.send_password(result);
             }
         })
     });
@@ -63,28 +62,35 @@ fn next(queue: &Mutex<Receiver<PasswordJob>>) -> Option<PasswordJob> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Config;
+    use crate::driver::mail::Mail;
     use crate::hub::PasswordResult;
+    use crate::share::Share;
     use crate::store::Ticket;
 
     #[test]
     fn each_job_comes_back_with_its_own_salt_and_the_threads_end() {
-        let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 3 };
-        let (mail, mut mailbox) = tokio::sync::mpsc::unbounded_channel();
+        let security =
+            Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 3, ..Config::default().security };
+        let (mailboxes, mut receivers) = Mailboxes::new(&Share::split(2));
         let (watch, _ended) = Watch::new();
-        let (jobs, threads) = start(&security, &mut StdRng::seed_from_u64(7), &mail, &watch).unwrap();
+        let (jobs, threads) = start(&security, &mut StdRng::seed_from_u64(7), &mailboxes, &watch).unwrap();
         for ticket in 0..8 {
-            let password = zeroize::Zeroizing::new(b"hunter2".to_vec());
+            let password = b"hunter2"[..].into();
             jobs.send(PasswordJob { ticket: Ticket(ticket), password, hash: None });
         }
-        drop((jobs, mail));
+        drop((jobs, mailboxes));
         for thread in threads {
             thread.join().unwrap();
         }
         let mut hashes = std::collections::BTreeMap::new();
-        while let Some(Mail::Password(PasswordResult { ticket, outcome: PasswordOutcome::Hash(hash) })) =
-            mailbox.blocking_recv()
-        {
-            hashes.insert(hash, ticket);
+        for (shard, mailbox) in (0..).zip(&mut receivers) {
+            while let Some(Mail::Password(PasswordResult { ticket, outcome: PasswordOutcome::Hash(hash) })) =
+                mailbox.blocking_recv()
+            {
+                assert_eq!(ticket.0 % 2, shard, "it comes back to whom it belongs");
+                hashes.insert(hash, ticket);
+            }
         }
         assert_eq!(hashes.len(), 8);
         assert_eq!(hashes.into_values().collect::<std::collections::BTreeSet<_>>().len(), 8);

@@ -1,226 +1,278 @@
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
-use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use myicq_wire::{Instant, MAX_DATAGRAM};
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::farewell::Farewell;
+use super::mail::{Datagrams, Mail, Mailboxes, index};
 use super::passwords::Jobs;
-use super::socket::{self, Traffic};
-use crate::counters::Counters;
-use crate::hub::PasswordResult;
-use crate::shard::{Input, Output, Shard};
+use super::report::Report;
+use super::socket::Socket;
+use crate::shard::{Input, Output, Post, Shard};
+use crate::share::Share;
 use crate::store;
 use crate::time::Now;
 
-/// Datagrams taken in one turn, so that neither the clock is read for each nor anything else waits long.
-const BATCH_DATAGRAMS: usize = 64;
+/// Batches of datagrams taken before time is let pass, about what the system's buffer holds. What has already come, an
+/// acknowledgement above all, counts before anything is taken for late: otherwise a server that is behind would send again what
+/// has arrived, and fall further behind.
+const TURN_BATCHES: usize = 256;
 
-/// Letters taken in one turn.
+/// Mail taken with each batch of datagrams.
 const BATCH_MAIL: usize = 64;
 
-/// Requests to the store that may be unanswered. Some seconds of work for a slow disk.
-const STORE_REQUESTS_MAX: usize = 16_384;
+/// Requests to the store that may be unanswered, of all shards together. Some seconds of work for a slow disk.
+pub(super) const STORE_REQUESTS_MAX: usize = 16_384;
+
+/// How long a shard waits with the network when others are behind with its letters.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a shutdown waits for what is under way.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What other threads have for a shard. A mailbox has no limit of its own: it never holds more than the shard has asked for,
-/// and what a shard may have under way is limited ([`STORE_REQUESTS_MAX`], [`crate::config::Limits::hash_queue_max`]).
-#[derive(Debug)]
-pub(super) enum Mail {
-    /// The store has answered.
-    Store(Vec<store::Reply>),
-    /// A password has been hashed or compared.
-    Password(PasswordResult),
-    /// Write the counters to the log.
-    Report,
-    /// End what is under way and stop.
-    Stop,
-}
 
 /// Where a shard gets its mail, and where it sends what it does not do itself.
 #[derive(Debug)]
 pub(super) struct Surroundings {
     pub(super) mailbox: mpsc::UnboundedReceiver<Mail>,
-    /// The way into that mailbox, for what the store had no room for.
-    pub(super) mail: mpsc::UnboundedSender<Mail>,
+    pub(super) mailboxes: Mailboxes,
     pub(super) store: mpsc::UnboundedSender<store::Request>,
     pub(super) passwords: Jobs,
-}
-
-impl Surroundings {
-    /// Passes a request on. When the disk does not keep up, it fails at once instead of waiting in memory: the sender is not
-    /// acknowledged and asks again, while people who are here go on talking without the disk.
-    fn ask_store(&self, request: store::Request, is_full: bool) {
-        // Nobody takes it when a thread has failed, which ends the whole program.
-        if is_full {
-            let reply = store::Reply { ticket: request.ticket, outcome: store::Outcome::Failed };
-            let _ = self.mail.send(Mail::Store(vec![reply]));
-        } else {
-            let _ = self.store.send(request);
-        }
-    }
 }
 
 /// A shard and the world around it.
 #[derive(Debug)]
 pub(super) struct ShardDriver {
     shard: Shard,
-    socket: UdpSocket,
+    share: Share,
+    socket: Socket,
     clock: Clock,
     around: Surroundings,
-    traffic: Traffic,
+    /// What waits for the end of the batch, for each shard.
+    for_others: Vec<ForOther>,
+    /// Nothing is taken from the network, because others are behind.
+    is_held_up: bool,
+    handed_over: u64,
+    handover_drops: u64,
     /// Requests to the store that it has not answered.
     store_requests: usize,
     /// Requests refused because those were too many.
     store_refused: u64,
     /// Since when nothing new is taken.
     stopping_since: Option<Instant>,
+    farewell: Farewell,
+}
+
+/// What another shard is to get.
+#[derive(Debug, Default)]
+struct ForOther {
+    posts: Vec<Post>,
+    datagrams: Datagrams,
 }
 
 impl ShardDriver {
-    /// Must be called on the runtime that the loop will run on.
-    pub(super) fn new(shard: Shard, socket: std::net::UdpSocket, around: Surroundings) -> std::io::Result<Self> {
-        #[expect(clippy::disallowed_methods, reason = "the driver owns the socket")]
-        let socket = UdpSocket::from_std(socket)?;
-        Ok(Self {
+    pub(super) fn new(shard: Shard, share: Share, socket: Socket, around: Surroundings) -> Self {
+        Self {
             shard,
             socket,
             clock: Clock::new(),
             around,
-            traffic: Traffic::default(),
+            for_others: (0..share.count()).map(|_| ForOther::default()).collect(),
+            is_held_up: false,
+            handed_over: 0,
+            handover_drops: 0,
             store_requests: 0,
             store_refused: 0,
             stopping_since: None,
-        })
+            farewell: Farewell::new(share.count()),
+            share,
+        }
     }
 
-    /// Runs until it has been told to stop and has done so.
-    pub(super) async fn serve(mut self) {
-        // With one byte more than a datagram may have, a longer one does not pass for one that just fits.
-        let mut buffer = vec![0; MAX_DATAGRAM + 1];
+    /// Runs until it has been told to stop and has done so. Says what it has counted.
+    pub(super) async fn serve(mut self) -> Report {
         while !self.has_stopped() {
             let first = self.wait().await;
-            let now = self.clock.now();
-            self.take_mail(now, first).await;
-            self.receive(now, &mut buffer).await;
-            if self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
-                self.shard.handle_input(now, Input::Timeout);
-                self.drain().await;
+            self.turn(first).await;
+            while self.stopping_since.is_some()
+                && self.shard.is_idle()
+                && let Some(round) = self.farewell.poll_idle()
+            {
+                for other in (0..self.share.count()).filter(|other| *other != self.share.index()) {
+                    self.around.mailboxes.send(other, Mail::Idle(round));
+                }
             }
         }
-        self.report("stopped");
+        self.report()
+    }
+
+    /// Takes what has come, then lets time pass.
+    async fn turn(&mut self, mut first: Option<Mail>) {
+        for _ in 0..TURN_BATCHES {
+            let now = self.clock.now();
+            self.is_held_up = self.around.mailboxes.others_are_behind(self.share.index());
+            // The batch is taken from the system before the mail, and looked at after it: what another shard wrote before it
+            // sent a client something is read before what the client says to that.
+            let more_datagrams = !self.is_held_up && self.socket.receive();
+            let more_mail = self.take_mail(now, first.take()).await;
+            self.take_datagrams(now).await;
+            self.flush().await;
+            if !more_mail && !more_datagrams {
+                break;
+            }
+        }
+        let now = self.clock.now();
+        if self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
+            self.shard.handle_input(now, Input::Timeout);
+            self.drain().await;
+            self.flush().await;
+        }
     }
 
     /// Waits until there is something to do. Mail comes out with it, for there is no taking it back.
     async fn wait(&mut self) -> Option<Mail> {
         let stop = self.stopping_since.map(|since| since + SHUTDOWN_PATIENCE);
-        let deadline = self.shard.poll_timeout().into_iter().chain(stop).min();
+        let pause = self.is_held_up.then(|| self.clock.now().instant + PAUSE);
+        let deadline = self.shard.poll_timeout().into_iter().chain(stop).chain(pause).min();
         let deadline = deadline.and_then(|at| self.clock.to_runtime(at));
         tokio::select! {
             biased;
             mail = self.around.mailbox.recv() => mail,
-            // An error shows again when receiving, and is counted there.
-            _ = self.socket.readable() => None,
+            () = self.socket.readable(), if !self.is_held_up => None,
             () = sleep_until(deadline) => None,
         }
     }
 
-    async fn take_mail(&mut self, now: Now, mut first: Option<Mail>) {
+    /// Takes a batch of mail. Says whether there may be more behind it.
+    async fn take_mail(&mut self, now: Now, mut first: Option<Mail>) -> bool {
         for _ in 0..BATCH_MAIL {
-            let Some(mail) = first.take().or_else(|| self.around.mailbox.try_recv().ok()) else { break };
+            let Some(mail) = first.take().or_else(|| self.around.mailbox.try_recv().ok()) else { return false };
             match mail {
                 Mail::Store(replies) => {
                     for reply in replies {
                         self.store_requests = self.store_requests.saturating_sub(1);
-                        self.shard.handle_input(now, Input::Store(reply));
-                        self.drain().await;
+                        self.input(now, Input::Store(reply)).await;
                     }
                 }
-                Mail::Password(result) => self.shard.handle_input(now, Input::Password(result)),
-                Mail::Report => self.report("counters"),
+                Mail::Password(result) => self.input(now, Input::Password(result)).await,
+                Mail::Posts(posts) => {
+                    self.around.mailboxes.letters_read(self.share.index(), posts.len());
+                    for post in posts {
+                        self.input(now, Input::Post(post)).await;
+                    }
+                }
+                Mail::Datagrams(datagrams) => {
+                    self.around.mailboxes.datagrams_read(self.share.index(), datagrams.len());
+                    for (from, bytes) in datagrams.iter() {
+                        self.input(now, Input::Datagram { from, bytes }).await;
+                    }
+                }
+                // Who has asked may have gone.
+                Mail::Report(to) => drop(to.send(self.report())),
                 Mail::Stop => {
                     self.stopping_since.get_or_insert(now.instant);
                     self.shard.begin_shutdown(now);
-                }
-            }
-            self.drain().await;
-        }
-    }
-
-    async fn receive(&mut self, now: Now, buffer: &mut [u8]) {
-        for _ in 0..BATCH_DATAGRAMS {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    self.traffic.received += 1;
-                    let bytes = buffer.get(..length).unwrap_or_default();
-                    self.shard.handle_input(now, Input::Datagram { from, bytes });
                     self.drain().await;
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => self.traffic.receive_errors += 1,
+                Mail::Idle(round) => self.farewell.on_heard(round),
+            }
+        }
+        true
+    }
+
+    /// Takes the batch of datagrams that has been received.
+    async fn take_datagrams(&mut self, now: Now) {
+        while let Some((from, bytes)) = self.socket.next_datagram() {
+            let owner = self.share.owner_of_datagram(bytes);
+            // One that is too long has no owner but who counts it.
+            if owner == self.share.index() || bytes.len() > MAX_DATAGRAM {
+                self.shard.handle_input(now, Input::Datagram { from, bytes });
+                self.drain().await;
+            } else if let Some(other) = self.for_others.get_mut(index(owner)) {
+                other.datagrams.push(from, bytes);
             }
         }
     }
 
-    /// Does all that the shard wants done.
+    async fn input(&mut self, now: Now, input: Input<'_>) {
+        self.shard.handle_input(now, input);
+        self.drain().await;
+    }
+
+    /// Does all that the shard wants done. What goes to clients and other shards waits for the end of the batch.
     async fn drain(&mut self) {
         while let Some(output) = self.shard.poll_output() {
             match output {
-                Output::Datagram { to, bytes } => socket::send(&self.socket, &mut self.traffic, to, bytes).await,
-                Output::Store(request) => {
-                    self.store_requests += 1;
-                    let is_full = self.store_requests > STORE_REQUESTS_MAX;
-                    self.store_refused += u64::from(is_full);
-                    self.around.ask_store(request, is_full);
+                Output::Datagram { to, bytes } => {
+                    self.socket.push(to, bytes);
+                    if self.socket.is_full() {
+                        self.flush().await;
+                    }
                 }
+                Output::Store(request) => self.ask_store(request),
                 Output::Password(job) => self.around.passwords.send(job),
-                Output::Post { .. } => debug_assert!(false, "there is no other shard"),
+                Output::Post { shard, post } => {
+                    if let Some(other) = self.for_others.get_mut(index(shard)) {
+                        other.posts.push(post);
+                    }
+                }
             }
         }
+    }
+
+    /// Passes a request on. When the disk does not keep up, it fails at once instead of waiting in memory: the sender is not
+    /// acknowledged and asks again, while people who are here go on talking without the disk.
+    fn ask_store(&mut self, request: store::Request) {
+        self.store_requests += 1;
+        // Nobody takes it when a thread has failed, which ends the whole program.
+        if self.store_requests > self.share.part_of(STORE_REQUESTS_MAX) {
+            self.store_refused += 1;
+            let reply = store::Reply { ticket: request.ticket, outcome: store::Outcome::Failed };
+            self.around.mailboxes.send(self.share.index(), Mail::Store(vec![reply]));
+        } else {
+            let _ = self.around.store.send(request);
+        }
+    }
+
+    /// Sends what waits. Letters first: what a client answers to a datagram must not be there before them.
+    async fn flush(&mut self) {
+        for (shard, other) in (0..).zip(&mut self.for_others) {
+            if !other.posts.is_empty() {
+                self.around.mailboxes.send_posts(shard, mem::take(&mut other.posts));
+            }
+            if other.datagrams.len() > 0 {
+                self.handed_over += other.datagrams.len() as u64;
+                let dropped = self.around.mailboxes.hand_over(shard, mem::take(&mut other.datagrams));
+                self.handover_drops += dropped as u64;
+            }
+        }
+        self.socket.flush().await;
     }
 
     fn has_stopped(&self) -> bool {
         self.stopping_since.is_some_and(|since| {
+            let is_over = self.farewell.is_over() && self.shard.is_idle();
             let patience_over = self.clock.now().instant >= since + SHUTDOWN_PATIENCE;
-            if patience_over && !self.shard.is_idle() {
+            if patience_over && !is_over {
                 tracing::warn!("stopping with something still under way; none of it was acknowledged");
             }
-            patience_over || self.shard.is_idle()
+            patience_over || is_over
         })
     }
 
-    fn report(&self, what: &'static str) {
-        let Traffic { received, receive_errors, sent, send_errors } = self.traffic;
-        let counters = NonZero(self.shard.counters());
-        tracing::info!(
-            sessions = self.shard.sessions(),
-            received,
-            receive_errors,
-            sent,
-            send_errors,
-            store_refused = self.store_refused,
-            %counters,
-            "{what}"
-        );
-    }
-}
-
-/// What has been counted at all, as `name=count`.
-struct NonZero<'a>(&'a Counters);
-
-impl fmt::Display for NonZero<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (name, count) in self.0.iter().filter(|(_, count)| *count > 0) {
-            write!(f, "{separator}{name}={count}")?;
-            separator = " ";
+    fn report(&self) -> Report {
+        Report {
+            shard: self.share.index(),
+            sessions: self.shard.sessions(),
+            traffic: self.socket.traffic(),
+            handed_over: self.handed_over,
+            handover_drops: self.handover_drops,
+            store_refused: self.store_refused,
+            counters: self.shard.counters().clone(),
         }
-        Ok(())
     }
 }
 
@@ -229,5 +281,84 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
         #[expect(clippy::disallowed_methods, reason = "the driver waits for all the code above it")]
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use myicq_wire::{Envelope, NewUin, Request, Secret, Seq, SessionId, Uin, encode_request};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use tokio::net::UdpSocket;
+
+    use super::*;
+    use crate::config::{Config, Security};
+    use crate::driver::{Watch, passwords, socket};
+    use crate::store::MemoryStore;
+
+    fn bind() -> (UdpSocket, SocketAddr) {
+        let socket = socket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap().remove(0);
+        let address = socket.local_addr().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the loop wants a real socket")]
+        let socket = UdpSocket::from_std(socket).unwrap();
+        (socket, address)
+    }
+
+    /// A registration is for the first shard. Here it comes to the second one's socket, as where the system does not deal
+    /// datagrams out.
+    #[tokio::test]
+    async fn what_comes_to_the_wrong_shard_is_handed_over_and_both_end_together() {
+        let security =
+            Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
+        let config = Arc::new(Config { security, ..Config::default() });
+        let shares = Share::split(2);
+        let (mailboxes, receivers) = Mailboxes::new(&shares);
+        let (watch, _ended) = Watch::new();
+        let mut seeds = StdRng::seed_from_u64(7);
+        let (passwords, threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch).unwrap();
+        let (store, queue) = mpsc::unbounded_channel();
+        let mut addresses = Vec::new();
+        let drivers = shares.into_iter().zip(receivers).map(|(share, mailbox)| {
+            let shard = Shard::new(Arc::clone(&config), share.clone(), StdRng::from_rng(&mut seeds)).unwrap();
+            let (socket, address) = bind();
+            addresses.push(address);
+            let (mailboxes, store, passwords) = (mailboxes.clone(), store.clone(), passwords.clone());
+            let around = Surroundings { mailbox, mailboxes, store, passwords };
+            ShardDriver::new(shard, share, Socket::new(socket), around)
+        });
+        let drivers: Vec<_> = drivers.collect();
+        let [first, second] = <[ShardDriver; 2]>::try_from(drivers).unwrap();
+        drop((store, passwords));
+
+        let store = store::run(MemoryStore::default(), MemoryStore::default(), queue, |replies| {
+            mailboxes.send_replies(replies)
+        });
+        let client = async {
+            let envelope = Envelope { reserved: 0, uin: Uin::NONE, session: SessionId(77), seq: Seq::new(1) };
+            let request = Request::NewUin(NewUin { password: Secret(b"hunter2") });
+            let mut buffer = [0; MAX_DATAGRAM];
+            let length = encode_request(&envelope, &request, None, None, &mut buffer).unwrap();
+            let (client, _) = bind();
+            // As if the first had more letters than it may have, and then as if it had read them: the second waits so long, and no
+            // longer.
+            mailboxes.letters_read(0, 1);
+            client.send_to(&buffer[..length], addresses[1]).await.unwrap();
+            tokio::task::yield_now().await;
+            mailboxes.letters_read(0, usize::MAX);
+            let (_, from) = client.recv_from(&mut buffer).await.unwrap();
+            mailboxes.send_all(|| Mail::Stop);
+            from
+        };
+        let (first, second, _, from) = tokio::join!(first.serve(), second.serve(), store, client);
+        assert_eq!(from, addresses[0]);
+        let counts = |report: &Report| (report.traffic.received, report.handed_over, report.traffic.sent);
+        assert_eq!((counts(&first), counts(&second)), ((0, 0, 1), (1, 1, 0)));
+        assert_eq!((second.handover_drops, first.counters.value("registrations")), (0, 1));
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::shard::Mail;
+use super::mail::Mailboxes;
 use super::{RunError, Watch, runtime, spawn};
 use crate::store::{self, OpenError, SqliteReader, SqliteStore};
 
@@ -18,11 +18,7 @@ pub(super) struct StoreThread {
 }
 
 /// Opens the database on a thread of its own and lets it work there.
-pub(super) async fn start(
-    folder: PathBuf,
-    mail: mpsc::UnboundedSender<Mail>,
-    watch: Watch,
-) -> Result<StoreThread, RunError> {
+pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -> Result<StoreThread, RunError> {
     let (requests, queue) = mpsc::unbounded_channel();
     let (opened, is_open) = oneshot::channel();
     let runtime = runtime()?;
@@ -32,7 +28,7 @@ pub(super) async fn start(
                 Ok((store, reader)) => {
                     let _ = opened.send(Ok(()));
                     // A shard that has ended needs no replies.
-                    let answer = |replies| drop(mail.send(Mail::Store(replies)));
+                    let answer = |replies| mailboxes.send_replies(replies);
                     let (store, reader) = store::run(store, reader, queue, answer).await;
                     reader.close().await;
                     store.close().await;

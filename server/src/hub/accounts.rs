@@ -1,10 +1,10 @@
 //! Registering and logging in, up to the point where there is a session.
 
 use myicq_wire::Uin;
-use zeroize::Zeroizing;
 
 use super::{
-    Answer, Attempt, Effect, Hub, LoginRefusal, PasswordJob, PasswordOutcome, PasswordResult, Refusal, Waiting,
+    Answer, Attempt, Effect, Hub, LoginRefusal, Password, PasswordJob, PasswordOutcome, PasswordResult, Refusal,
+    Waiting,
 };
 use crate::store::{Outcome, Work};
 use crate::time::Now;
@@ -13,24 +13,32 @@ use crate::time::Now;
 #[derive(Debug)]
 pub(super) enum LoginStep {
     /// The account is being loaded.
-    Account { password: Zeroizing<Vec<u8>> },
+    Account { uin: Uin, password: Password },
     /// The password is being compared, with a hash that nobody has if there is no such user: both refusals take as long.
     Password { known: bool },
 }
 
 impl Hub {
-    /// Somebody wants to log in: [`Effect::LoggedIn`]. Opens no session yet.
-    pub fn handle_login(&mut self, attempt: Attempt, uin: Uin, password: Zeroizing<Vec<u8>>) {
-        if self.begin_attempt() {
-            let step = LoginStep::Account { password };
+    /// Somebody wants to log in: [`Effect::LoggedIn`]. Opens no session yet. A password that is known to be right is answered at once,
+    /// however many others wait.
+    pub fn handle_login(&mut self, now: Now, attempt: Attempt, uin: Uin, password: Password) {
+        let verifier = self.verifiers.verifier(uin, &password);
+        if self.verifiers.is_known(now.instant, uin, &verifier) {
+            self.effects.push_back(Effect::LoggedIn(attempt, Ok(())));
+        } else if self.begin_attempt() {
+            self.verifiers.begin(attempt, uin, verifier);
+            let step = LoginStep::Account { uin, password };
             self.ask_store(Work::LoadAccount { uin }, Waiting::Login(attempt, step));
         } else {
+            // Whoever keeps argon2 busy could otherwise try passwords as fast as datagrams come: of those that argon2 never sees, the right
+            // one alone would be answered. So one try is all that a verifier is good for.
+            self.verifiers.forget(uin);
             self.effects.push_back(Effect::LoggedIn(attempt, Err(LoginRefusal::Unavailable)));
         }
     }
 
     /// Somebody wants a number: [`Effect::Registered`].
-    pub fn handle_registration(&mut self, attempt: Attempt, password: Zeroizing<Vec<u8>>) {
+    pub fn handle_registration(&mut self, attempt: Attempt, password: Password) {
         if self.begin_attempt() {
             self.ask_password(password, None, Waiting::RegistrationHash(attempt));
         } else {
@@ -43,7 +51,10 @@ impl Hub {
         match (self.waiting.remove(&result.ticket), result.outcome) {
             (Some(Waiting::Login(attempt, LoginStep::Password { known })), PasswordOutcome::Fits(fits)) => {
                 let outcome = match (known, fits) {
-                    (true, true) => Ok(()),
+                    (true, true) => {
+                        self.verifiers.prove(now.instant, attempt);
+                        Ok(())
+                    }
                     (true, false) => Err(LoginRefusal::WrongPassword),
                     (false, _) => Err(LoginRefusal::NoSuchUser),
                 };
@@ -71,11 +82,14 @@ impl Hub {
     }
 
     pub(super) fn on_account(&mut self, attempt: Attempt, step: LoginStep, outcome: Outcome) {
-        let (LoginStep::Account { password }, Outcome::Account(hash)) = (step, outcome) else {
+        let (LoginStep::Account { uin, password }, Outcome::Account(hash)) = (step, outcome) else {
             self.end_login(attempt, Err(LoginRefusal::Unavailable));
             return;
         };
         let known = hash.is_some();
+        if !known {
+            self.verifiers.forget(uin);
+        }
         let hash = hash.unwrap_or_else(|| self.dummy_hash.clone());
         self.ask_password(password, Some(hash), Waiting::Login(attempt, LoginStep::Password { known }));
     }
@@ -86,20 +100,21 @@ impl Hub {
         self.effects.push_back(Effect::Registered(attempt, uin));
     }
 
-    pub(super) fn ask_password(&mut self, password: Zeroizing<Vec<u8>>, hash: Option<String>, waiting: Waiting) {
+    pub(super) fn ask_password(&mut self, password: Password, hash: Option<String>, waiting: Waiting) {
         let ticket = self.ticket(waiting);
         self.password_jobs.push_back(PasswordJob { ticket, password, hash });
     }
 
     /// Whether another login or registration may begin. What comes after them (profiles) is bounded by the sessions.
     fn begin_attempt(&mut self) -> bool {
-        let room = self.attempts < self.config.limits.hash_queue_max;
+        let room = self.attempts < self.share.part_of(self.config.limits.hash_queue_max);
         self.attempts += usize::from(room);
         room
     }
 
     fn end_login(&mut self, attempt: Attempt, outcome: Result<(), LoginRefusal>) {
         self.attempts -= 1;
+        self.verifiers.drop_unproven(attempt);
         self.effects.push_back(Effect::LoggedIn(attempt, outcome));
     }
 }

@@ -5,12 +5,15 @@
 //! [`delivery_hold`](crate::config::SessionConfig::delivery_hold), it is stored too, and the sender has his answer then. The stored copy
 //! is deleted when the recipient acknowledges after all; else it waits for his next session.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use myicq_wire::{Instant, MessageKind, Uin};
+use hashbrown::HashMap;
+use myicq_wire::charset::Charset;
+use myicq_wire::{Instant, MessageKind, Uin, UnixTime};
 
-use super::{Answer, Content, Hub, Letter, Load, Question, Refusal, SessionKey, Tell, Waiting};
+use super::{Answer, Content, Hub, Load, Question, Refusal, SessionKey, Tell, Waiting};
 use crate::share::Share;
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 use crate::time::Now;
@@ -45,14 +48,28 @@ impl Default for Mailbox {
     }
 }
 
-/// What a session says, on its way to the recipient's owner.
+/// What a user says.
 #[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) question: Question,
+pub(super) struct Said<'a> {
     pub(super) from: Uin,
+    pub(super) to: Uin,
     pub(super) kind: MessageKind,
-    pub(super) letter: Letter,
+    pub(super) text: Cow<'a, [u8]>,
+    pub(super) charset: Charset,
 }
+
+impl Said<'_> {
+    /// The same, to be kept.
+    pub(super) fn into_owned(self) -> Said<'static> {
+        Said { text: Cow::Owned(self.text.into_owned()), ..self }
+    }
+}
+
+/// What a session says, and by which question.
+pub(super) type Sent = (Question, Said<'static>);
+
+/// Messages that came to the end of their way and are kept for the room that they have: in steady state a message allocates nothing.
+const SPARE_MAX: usize = 1024;
 
 /// Messages between their sender and the end of their way.
 #[derive(Debug, Default)]
@@ -60,6 +77,8 @@ pub(super) struct Deliveries {
     messages: HashMap<MessageId, Delivery>,
     /// When each that is held is to be stored, the first first. Some are not held any more.
     deadlines: VecDeque<(Instant, MessageId)>,
+    /// At most [`SPARE_MAX`], without text.
+    spare: Vec<Arc<Message>>,
     last_id: MessageId,
 }
 
@@ -95,25 +114,63 @@ impl Deliveries {
     }
 }
 
+impl Deliveries {
+    /// A message as it is kept until the end of its way.
+    fn new_message(&mut self, id: MessageId, time: UnixTime, said: &Said<'_>) -> Arc<Message> {
+        let Said { from, to, kind, ref text, charset } = *said;
+        let mut message = self.spare.pop().unwrap_or_default();
+        let Some(spare) = Arc::get_mut(&mut message) else {
+            return Arc::new(Message { id, from, to, time, kind, text: text.to_vec(), charset });
+        };
+        spare.text.extend_from_slice(text);
+        *spare = Message { id, from, to, time, kind, text: std::mem::take(&mut spare.text), charset };
+        message
+    }
+
+    /// A message is at the end of its way.
+    fn recycle(&mut self, mut message: Arc<Message>) {
+        if self.spare.len() < SPARE_MAX
+            && let Some(spare) = Arc::get_mut(&mut message)
+        {
+            spare.text.clear();
+            self.spare.push(message);
+        }
+    }
+}
+
 impl Hub {
     /// A session says something. Some kinds change something first.
-    pub(super) fn send(&mut self, sent: Sent) {
-        if let Some(behind) = self.authorizing.get_mut(&(sent.from, sent.letter.to)) {
-            return behind.push_back(sent);
+    pub(super) fn send(&mut self, now: Now, question: Question, said: Said<'_>) {
+        if !self.authorizing.is_empty()
+            && let Some(behind) = self.authorizing.get_mut(&(said.from, said.to))
+        {
+            return behind.push_back((question, said.into_owned()));
         }
-        match sent.kind {
-            MessageKind::ADDED => self.answer(sent.question, Answer::Refused(Refusal::NotAllowed)),
-            MessageKind::AUTH_REQUEST | MessageKind::AUTH_ACCEPTED | MessageKind::AUTH_REJECTED => self.authorize(sent),
-            _ => self.letters.push_back(sent.letter),
+        match said.kind {
+            MessageKind::ADDED => self.answer(question, Answer::Refused(Refusal::NotAllowed)),
+            MessageKind::AUTH_REQUEST | MessageKind::AUTH_ACCEPTED | MessageKind::AUTH_REJECTED => {
+                self.authorize(question, said.into_owned());
+            }
+            _ => self.pass_on(now, said, Some(question)),
         }
     }
 
-    /// A message for a user of ours, without its number.
-    pub(super) fn deliver(&mut self, now: Now, message: Message, sender: Option<Question>) {
+    /// To whoever has the recipient. The verdict is for `sender`; nobody waits for what the server says itself.
+    pub(super) fn pass_on(&mut self, now: Now, said: Said<'_>, sender: Option<Question>) {
+        if self.share.owns(said.to) {
+            self.deliver(now, &said, sender);
+        } else {
+            let Said { from, to, kind, text, charset } = said;
+            self.post(to, Content::Deliver { from, kind, text: text.into_owned().into(), charset, sender });
+        }
+    }
+
+    /// A message for a user of ours.
+    pub(super) fn deliver(&mut self, now: Now, said: &Said<'_>, sender: Option<Question>) {
         let id = self.deliveries.next_id(now, &self.share);
-        let message = Arc::new(Message { id, ..message });
+        let message = self.deliveries.new_message(id, now.unix, said);
         let mut delivery = Delivery { message: Arc::clone(&message), sender, state: DeliveryState::Leaving };
-        let Some(user) = self.online.get_mut(&message.to) else { return self.store_message(id, delivery) };
+        let Some(user) = self.online.get_mut(said.to) else { return self.store_message(id, delivery) };
         match &mut user.mailbox {
             Mailbox::Direct if user.in_flight.len() < IN_FLIGHT_MAX => {
                 user.in_flight.push(id);
@@ -166,13 +223,15 @@ impl Hub {
 
     /// A session has acknowledged a message.
     pub fn handle_delivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
-        self.settle_sender(id, Ok(()));
-        if let Some(delivery) = self.deliveries.messages.remove(&id)
-            && matches!(delivery.state, DeliveryState::Storing | DeliveryState::Stored)
-        {
-            // Also behind a copy that is still on its way: the store does one after the other.
-            let recipient = delivery.message.to;
-            self.ask_store(Work::DeleteMessage { recipient, id }, Waiting::MessageDeleted);
+        if let Some(delivery) = self.deliveries.messages.remove(&id) {
+            self.give_verdict(&delivery.message, delivery.sender, Ok(()));
+            if matches!(delivery.state, DeliveryState::Storing | DeliveryState::Stored) {
+                // Also behind a copy that is still on its way: the store does one after the other.
+                let recipient = delivery.message.to;
+                self.ask_store(Work::DeleteMessage { recipient, id }, Waiting::MessageDeleted);
+            }
+            self.deliveries.recycle(delivery.message);
+            self.deliveries.deadlines.pop_front_if(|&mut (_, first)| first == id);
         }
         self.landed(session, id);
         self.settle(now);
@@ -199,11 +258,10 @@ impl Hub {
 
     /// A message is not in flight to this session any more. When there is room, those in the store follow.
     fn landed(&mut self, session: SessionKey, id: MessageId) {
-        let Some(&uin) = self.sessions.get(&session) else { return };
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Some(user) = self.online.of_mut(session) else { return };
         user.in_flight.retain(|&other| other != id);
         if user.in_flight.len() <= IN_FLIGHT_LOW && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
-            self.load_messages(uin);
+            self.load_messages(session.uin);
         }
     }
 
@@ -221,7 +279,7 @@ impl Hub {
 
     /// Loads the next of a user's stored messages.
     pub(super) fn load_messages(&mut self, uin: Uin) {
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let Some(user) = self.online.get_mut(uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         (*loading, *more) = (true, false);
         let (after, session) = (*last, user.session);
@@ -231,9 +289,12 @@ impl Hub {
     }
 
     pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
-        let Some(&uin) = self.sessions.get(&session) else { return };
+        if !self.online.is_open(session) {
+            return;
+        }
         let Outcome::Messages(messages) = outcome else { return self.load_later(now, Some(session), Load::Messages) };
-        let Some(user) = self.online.get_mut(&uin) else { return };
+        let uin = session.uin;
+        let Some(user) = self.online.get_mut(uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         *loading = false;
         let Some(newest) = messages.last() else {
@@ -259,33 +320,29 @@ impl Hub {
 
     pub(super) fn on_stored(&mut self, id: MessageId, outcome: &Outcome) {
         let Some(delivery) = self.deliveries.messages.get_mut(&id) else { return };
-        let refusal = match outcome {
-            Outcome::Stored(Ok(())) => None,
-            Outcome::Stored(Err(NotStored::NoSuchUser)) => Some(Refusal::NoSuchUser),
-            Outcome::Stored(Err(NotStored::MailboxFull)) => Some(Refusal::MailboxFull),
-            _ => Some(Refusal::Storage),
+        let verdict = match outcome {
+            Outcome::Stored(Ok(())) => Ok(()),
+            Outcome::Stored(Err(NotStored::NoSuchUser)) => Err(Refusal::NoSuchUser),
+            Outcome::Stored(Err(NotStored::MailboxFull)) => Err(Refusal::MailboxFull),
+            _ => Err(Refusal::Storage),
         };
-        match (delivery.state, refusal) {
-            (DeliveryState::Storing, None) => {
-                delivery.state = DeliveryState::Stored;
-                self.settle_sender(id, Ok(()));
+        if delivery.state == DeliveryState::Storing {
+            // Not stored, it is still in flight: the session's verdict decides.
+            delivery.state = if verdict.is_ok() { DeliveryState::Stored } else { DeliveryState::Held };
+            if verdict.is_ok() {
+                let (message, sender) = (Arc::clone(&delivery.message), delivery.sender.take());
+                self.give_verdict(&message, sender, verdict);
             }
-            // Not stored, but still in flight: the session's verdict decides.
-            (DeliveryState::Storing, Some(_)) => delivery.state = DeliveryState::Held,
-            (_, refusal) => {
-                self.settle_sender(id, refusal.map_or(Ok(()), Err));
-                self.deliveries.messages.remove(&id);
-            }
+        } else if let Some(delivery) = self.deliveries.messages.remove(&id) {
+            self.give_verdict(&delivery.message, delivery.sender, verdict);
+            self.deliveries.recycle(delivery.message);
         }
     }
 
-    /// Gives the sender his verdict, once.
-    fn settle_sender(&mut self, id: MessageId, verdict: Result<(), Refusal>) {
-        if let Some(delivery) = self.deliveries.messages.get_mut(&id)
-            && let Some(question) = delivery.sender.take()
-        {
-            let from = delivery.message.from;
-            self.post(from, Content::Verdict(question, verdict));
+    /// Tells the sender, if he has not been told.
+    fn give_verdict(&mut self, message: &Message, sender: Option<Question>, verdict: Result<(), Refusal>) {
+        if let Some(question) = sender {
+            self.post(message.from, Content::Verdict(question, verdict));
         }
     }
 }

@@ -7,20 +7,26 @@
 mod accounts;
 mod contacts;
 mod messages;
+mod online;
 mod presence;
 mod profiles;
 mod types;
+mod verifiers;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 
 pub use types::*;
 
 use self::accounts::LoginStep;
-use self::messages::{Deliveries, Mailbox, Sent};
+use self::messages::{Deliveries, Said, Sent};
+use self::online::{Online, Users};
+use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
@@ -37,10 +43,9 @@ pub struct Hub {
     share: Share,
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
+    verifiers: Verifiers,
     /// Users who are here. The others are in the store.
-    online: HashMap<Uin, Online>,
-    /// Whose session it is.
-    sessions: HashMap<SessionKey, Uin>,
+    online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
@@ -61,19 +66,6 @@ pub struct Hub {
     effects: VecDeque<Effect>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
-}
-
-/// A user who is here.
-#[derive(Debug)]
-struct Online {
-    session: SessionKey,
-    status: Status,
-    place: Place,
-    /// Whom he watches: his list, once it has been loaded.
-    contacts: Vec<Uin>,
-    mailbox: Mailbox,
-    /// Messages told to his session and not yet acknowledged, by rising number.
-    in_flight: Vec<MessageId>,
 }
 
 /// What a session, or the hub itself, needs of the store to begin with.
@@ -122,17 +114,17 @@ enum Waiting {
 }
 
 impl Hub {
-    /// A hub without users.
+    /// A hub without users. `verifier_key` must be random.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, share: Share) -> Result<Self, HashError> {
+    pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32]) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
+            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
             config,
             share,
-            online: HashMap::new(),
-            sessions: HashMap::new(),
+            online: Users::default(),
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
             authorizing: BTreeMap::new(),
@@ -159,23 +151,25 @@ impl Hub {
 
     /// What [`Hub::online_users`] will be once this user is here with this status.
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
-        let now = self.online.get(&uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
+        let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
-    pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask) {
-        let Some(&uin) = self.sessions.get(&question.session) else { return };
+    pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask<'_>) {
+        if !self.online.is_open(question.session) {
+            return;
+        }
+        let uin = question.session.uin;
         match ask {
             Ask::Contacts => self.ask_store(Work::LoadContacts { uin }, Waiting::Contacts(question)),
             Ask::Profile(of) => self.ask_store(Work::LoadProfile { uin: of }, Waiting::Profile(question, of)),
             Ask::ModifyProfile(profile, password) => self.modify_profile(question, uin, profile, password),
-            Ask::ChangeStatus(status) => self.change_status(question, uin, status),
+            Ask::ChangeStatus(status) => self.change_status(question, status),
             Ask::AddContact(contact) => self.add_contact(question, uin, contact),
             Ask::RemoveContact(contact) => self.remove_contact(question, uin, contact),
             Ask::Send { to, kind, text, charset } => {
-                let content = Content::Deliver { from: uin, kind, text, charset, sender: Some(question) };
-                self.send(Sent { question, from: uin, kind, letter: Letter { to, content } });
+                self.send(now, question, Said { from: uin, to, kind, text, charset });
             }
         }
         self.settle(now);
@@ -207,13 +201,13 @@ impl Hub {
                 self.answer(question, if done { Answer::Done } else { Answer::Refused(Refusal::Storage) });
             }
             Waiting::AddContact { question, owner, contact } => {
-                self.on_added(question, owner, contact, &reply.outcome);
+                self.on_added(now, question, owner, contact, &reply.outcome);
             }
             Waiting::RemoveContact { question, owner, contact } => {
                 self.on_removed(question, owner, contact, &reply.outcome);
             }
-            Waiting::Authorization(sent) => self.on_authorization(sent, &reply.outcome),
-            Waiting::Authorized { sent, asked } => self.on_authorized(sent, asked, &reply.outcome),
+            Waiting::Authorization(sent) => self.on_authorization(now, sent, &reply.outcome),
+            Waiting::Authorized { sent, asked } => self.on_authorized(now, sent, asked, &reply.outcome),
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
             Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
@@ -238,10 +232,9 @@ impl Hub {
             && at <= now.instant
         {
             self.retries.pop_front();
-            let user = session.and_then(|session| Some((session, *self.sessions.get(&session)?)));
-            match (user, load) {
-                (Some((session, uin)), Load::Contacts) => self.load_contacts(session, uin),
-                (Some((_, uin)), Load::Messages) => self.load_messages(uin),
+            match (session.filter(|&session| self.online.is_open(session)), load) {
+                (Some(session), Load::Contacts) => self.load_contacts(session),
+                (Some(session), Load::Messages) => self.load_messages(session.uin),
                 (_, Load::LastMessage) => self.load_last_message(),
                 (None, _) => {}
             }
@@ -288,20 +281,11 @@ impl Hub {
 
     /// Takes in the letters that the last input gave rise to, and those that they give rise to.
     fn settle(&mut self, now: Now) {
-        while let Some(letter) = self.letters.pop_front() {
-            let owner = self.share.owner(letter.to);
-            if owner != self.share.index() {
-                self.posted.push_back((owner, letter));
-                continue;
-            }
-            let Letter { to, content } = letter;
+        while let Some(Letter { to, content }) = self.letters.pop_front() {
             match content {
                 Content::Deliver { from, kind, text, charset, sender } => {
-                    self.deliver(
-                        now,
-                        store::Message { id: MessageId::default(), from, to, time: now.unix, kind, text, charset },
-                        sender,
-                    );
+                    let text = Cow::Borrowed(&*text);
+                    self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
                 Content::Verdict(question, verdict) => {
                     let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
@@ -310,7 +294,7 @@ impl Hub {
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
-                Content::Seen(whom, presence, change) => self.on_seen(to, whom, presence, change),
+                Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),
             }
         }
         self.tell_arrivals();
@@ -330,7 +314,12 @@ impl Hub {
     }
 
     fn post(&mut self, to: Uin, content: Content) {
-        self.letters.push_back(Letter { to, content });
+        let letter = Letter { to, content };
+        if self.share.owns(to) {
+            self.letters.push_back(letter);
+        } else {
+            self.posted.push_back((self.share.owner(to), letter));
+        }
     }
 
     fn ticket(&mut self, waiting: Waiting) -> Ticket {

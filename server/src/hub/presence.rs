@@ -3,7 +3,7 @@
 use myicq_wire::{Status, Uin};
 
 use super::messages::Mailbox;
-use super::{Answer, Change, Content, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Tell};
+use super::{Answer, Content, Effect, Hub, Online, Place, Question, Refusal, SessionKey, Sight, Tell};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -16,135 +16,150 @@ pub(super) fn at_login(status: Status) -> Status {
     if matches!(status, Status::AWAY | Status::INVISIBLE) { status } else { Status::ONLINE }
 }
 
-impl Online {
-    fn presence(&self, uin: Uin) -> Option<Presence> {
-        is_visible(self.status).then_some(Presence { uin, status: self.status, place: self.place })
-    }
-}
-
 impl Hub {
-    /// A user is here, through a session whose address is proven. Another session of his is replaced. Keys of sessions rise in the order
-    /// of their logins.
-    pub fn open(&mut self, now: Now, session: SessionKey, uin: Uin, status: Status, place: Place) {
-        let old = self.online.get(&uin).map(|user| user.session);
-        if old.is_some_and(|old| old > session) {
+    /// A user is here, through a session whose address is proven. Another session of his is replaced.
+    pub fn open(&mut self, now: Now, session: SessionKey, status: Status, place: Place) {
+        let uin = session.uin;
+        let old = self.online.get(uin).map(|user| user.session);
+        if old.is_some_and(|old| old.serial > session.serial) {
             // The proof of an older login came late: the newer one stays.
             return self.tell(session, Tell::Replaced);
         }
         let mut was_seen = false;
         if let Some(old) = old {
             self.tell(old, Tell::Replaced);
-            was_seen = self.forget_session(old).is_some();
+            was_seen = self.forget_session(old);
         }
         let status = at_login(status);
         let user =
             Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
         self.share.count_visible(false, is_visible(status));
-        if was_seen || is_visible(status) {
-            self.announce(uin, user.presence(uin), Change::CameOrWent);
+        match user.presence() {
+            Some(presence) => self.announce(uin, Sight::Came(presence)),
+            None if was_seen => self.announce(uin, Sight::Gone(uin)),
+            None => {}
         }
-        self.online.insert(uin, user);
-        self.sessions.insert(session, uin);
-        self.load_contacts(session, uin);
+        self.online.insert(user);
+        self.load_contacts(session);
         self.load_messages(uin);
         self.settle(now);
     }
 
     /// A session has ended. What it has not acknowledged is kept for the next one.
     pub fn close(&mut self, now: Now, session: SessionKey) {
-        if let Some(uin) = self.forget_session(session) {
-            self.announce(uin, None, Change::CameOrWent);
+        if self.forget_session(session) {
+            self.announce(session.uin, Sight::Gone(session.uin));
         }
         self.settle(now);
     }
 
-    /// The user whose session it was, if others saw him.
-    fn forget_session(&mut self, session: SessionKey) -> Option<Uin> {
-        let uin = self.sessions.remove(&session)?;
-        let user = self.online.remove(&uin)?;
-        for id in &user.in_flight {
-            self.abandon(*id);
+    /// Whether others saw the user whose session it was.
+    fn forget_session(&mut self, session: SessionKey) -> bool {
+        let uin = session.uin;
+        let Some(user) = self.online.remove(session) else { return false };
+        for id in user.in_flight {
+            self.abandon(id);
         }
-        for contact in &user.contacts {
-            self.post(*contact, Content::Unwatch(uin));
+        for contact in user.contacts {
+            self.post(contact, Content::Unwatch(uin));
         }
-        let visible = is_visible(user.status);
-        self.share.count_visible(visible, false);
-        visible.then_some(uin)
+        self.share.count_visible(is_visible(user.status), false);
+        is_visible(user.status)
     }
 
-    pub(super) fn change_status(&mut self, question: Question, uin: Uin, status: Status) {
-        let Some(user) = self.online.get_mut(&uin) else { return };
+    pub(super) fn change_status(&mut self, question: Question, status: Status) {
+        let uin = question.session.uin;
+        let Some(user) = self.online.get_mut(uin) else { return };
         if status.0 > Status::INVISIBLE.0 {
-            self.answer(question, Answer::Refused(Refusal::Malformed));
-            return;
+            return self.answer(question, Answer::Refused(Refusal::Malformed));
         }
-        let (before, after) = (is_visible(user.status), is_visible(status));
-        let changed = user.status != status;
-        user.status = status;
-        let presence = user.presence(uin);
-        self.share.count_visible(before, after);
-        match (before, after) {
-            (true, true) if changed => self.announce(uin, presence, Change::Status),
-            (true, false) | (false, true) => self.announce(uin, presence, Change::CameOrWent),
-            _ => {}
+        let before = std::mem::replace(&mut user.status, status);
+        let presence = user.presence();
+        self.share.count_visible(is_visible(before), is_visible(status));
+        match presence {
+            Some(_) if before == status => {}
+            Some(_) if is_visible(before) => self.announce(uin, Sight::Status(uin, status)),
+            Some(presence) => self.announce(uin, Sight::Came(presence)),
+            None if is_visible(before) => self.announce(uin, Sight::Gone(uin)),
+            None => {}
         }
         self.answer(question, Answer::Done);
     }
 
-    fn announce(&mut self, uin: Uin, presence: Option<Presence>, change: Change) {
-        let Some(watchers) = self.watchers.get(&uin) else { return };
-        for &watcher in watchers {
-            self.letters.push_back(super::Letter { to: watcher, content: Content::Seen(uin, presence, change) });
+    /// Shows a user to all who watch him: one letter for each of the other shards.
+    fn announce(&mut self, uin: Uin, sight: Sight) {
+        // Taken out for the moment: to tell those who watch him changes nothing about who they are.
+        let Some(watchers) = self.watchers.get_mut(&uin).map(std::mem::take) else { return };
+        for shard in 0..self.share.count() {
+            let theirs = watchers.iter().copied().filter(|&watcher| self.share.owner(watcher) == shard);
+            if shard == self.share.index() {
+                let theirs: Vec<_> = theirs.collect();
+                self.on_seen(&theirs, sight);
+            } else {
+                let theirs: Box<[Uin]> = theirs.collect();
+                if let Some(&to) = theirs.first() {
+                    self.post(to, Content::Seen(theirs, sight));
+                }
+            }
         }
+        self.watchers.insert(uin, watchers);
     }
 
     pub(super) fn on_watch(&mut self, target: Uin, watcher: Uin) {
         let watchers = self.watchers.entry(target).or_default();
         if !watchers.contains(&watcher) {
+            if watchers.len() == watchers.capacity() {
+                // By a quarter: there is a list for everybody who is on one, and doubling would leave a third of them empty.
+                watchers.reserve_exact(watchers.len() / 4 + 1);
+            }
             watchers.push(watcher);
         }
-        if let Some(presence) = self.online.get(&target).and_then(|user| user.presence(target)) {
-            self.post(watcher, Content::Seen(target, Some(presence), Change::AlreadyHere));
+        if let Some(presence) = self.online.get(target).and_then(|user| user.presence()) {
+            self.show(watcher, Sight::Here(presence));
+        }
+    }
+
+    fn show(&mut self, watcher: Uin, sight: Sight) {
+        if self.share.owns(watcher) {
+            self.on_seen(&[watcher], sight);
+        } else {
+            self.post(watcher, Content::Seen([watcher].into(), sight));
         }
     }
 
     pub(super) fn on_unwatch(&mut self, target: Uin, watcher: Uin) {
         if let Some(watchers) = self.watchers.get_mut(&target) {
-            watchers.retain(|&other| other != watcher);
+            if let Some(index) = watchers.iter().position(|&other| other == watcher) {
+                watchers.swap_remove(index);
+            }
             if watchers.is_empty() {
                 self.watchers.remove(&target);
             }
         }
     }
 
-    pub(super) fn on_seen(&mut self, watcher: Uin, whom: Uin, presence: Option<Presence>, change: Change) {
-        let Some(session) = self.online.get(&watcher).map(|user| user.session) else { return };
-        match (presence, change) {
-            (None, _) => {
-                self.take_back_arrival(watcher, whom);
-                self.tell(session, Tell::Gone(whom));
+    /// Users of ours see somebody whom they watch.
+    pub(super) fn on_seen(&mut self, watchers: &[Uin], sight: Sight) {
+        let tell = match sight {
+            Sight::Here(presence) => {
+                return watchers.iter().for_each(|&watcher| self.arrivals.entry(watcher).or_default().push(presence));
             }
-            (Some(presence), Change::Status) => self.tell(session, Tell::StatusChanged(whom, presence.status)),
-            (Some(presence), Change::AlreadyHere | Change::CameOrWent) => {
-                self.take_back_arrival(watcher, whom);
-                self.arrivals.entry(watcher).or_default().push(presence);
-            }
-        }
-    }
-
-    /// Forgets what was to be told of somebody, because something newer is.
-    fn take_back_arrival(&mut self, watcher: Uin, whom: Uin) {
-        if let Some(arrivals) = self.arrivals.get_mut(&watcher) {
-            arrivals.retain(|presence| presence.uin != whom);
+            Sight::Came(presence) => Tell::Came(presence),
+            Sight::Status(uin, status) => Tell::StatusChanged(uin, status),
+            Sight::Gone(uin) => Tell::Gone(uin),
+        };
+        let here = |watcher: &Uin| self.online.get(*watcher).map(|user| user.session);
+        let sessions: Vec<_> = watchers.iter().filter_map(here).collect();
+        match *sessions {
+            [] => {}
+            [session] => self.tell(session, tell),
+            _ => self.effects.push_back(Effect::TellAll(sessions, tell)),
         }
     }
 
     pub(super) fn tell_arrivals(&mut self) {
         while let Some((watcher, arrivals)) = self.arrivals.pop_first() {
-            if let Some(user) = self.online.get(&watcher)
-                && !arrivals.is_empty()
-            {
+            if let Some(user) = self.online.get(watcher) {
                 let session = user.session;
                 self.tell(session, Tell::Here(arrivals));
             }

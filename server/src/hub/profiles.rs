@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use myicq_wire::Uin;
-use zeroize::Zeroizing;
 
-use super::{Hub, Question, Waiting};
+use super::{Hub, Password, Question, Waiting};
 use crate::store::{Profile, Work};
 
 impl Hub {
@@ -15,7 +14,7 @@ impl Hub {
         question: Question,
         uin: Uin,
         profile: Arc<Profile>,
-        password: Option<Zeroizing<Vec<u8>>>,
+        password: Option<Password>,
     ) {
         match password {
             Some(password) => self.ask_password(password, None, Waiting::NewPassword { question, uin, profile }),
@@ -30,6 +29,9 @@ impl Hub {
         profile: Arc<Profile>,
         password_hash: Option<String>,
     ) {
+        if password_hash.is_some() {
+            self.verifiers.on_change(uin);
+        }
         self.ask_store(Work::SaveProfile { uin, profile, password_hash }, Waiting::Done(question));
     }
 }

@@ -1,6 +1,9 @@
 //! What the hub and its frontends say to each other, and what the hub asks of its surroundings.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
@@ -9,12 +12,43 @@ use zeroize::Zeroizing;
 
 use crate::store::{Message, Profile};
 
+/// A password on its way. Wiped when it is dropped, and never shown.
+#[derive(Clone)]
+pub struct Password(Zeroizing<Vec<u8>>);
+
+impl From<&[u8]> for Password {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(bytes.to_vec()))
+    }
+}
+
+impl Deref for Password {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
 /// A session as the hub knows it: chosen by the frontend, never used again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionKey(pub u64);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SessionKey {
+    /// Whose session it is.
+    pub uin: Uin,
+    /// Where the frontend keeps it. No two sessions that are open have the same slot; a slot has many, one after the other.
+    pub slot: u32,
+    /// Rises with each login, from 1.
+    pub serial: u64,
+}
 
 /// A question of a session, whose answer carries it too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Question {
     /// Who asks.
     pub session: SessionKey,
@@ -50,13 +84,13 @@ pub struct Presence {
 
 /// What a session asks.
 #[derive(Debug)]
-pub enum Ask {
+pub enum Ask<'a> {
     /// The contact list: [`Answer::Contacts`].
     Contacts,
     /// Somebody's profile: [`Answer::Profile`].
     Profile(Uin),
     /// To have another profile, and perhaps another password: [`Answer::Done`].
-    ModifyProfile(Arc<Profile>, Option<Zeroizing<Vec<u8>>>),
+    ModifyProfile(Arc<Profile>, Option<Password>),
     /// To be shown differently: [`Answer::Done`].
     ChangeStatus(Status),
     /// To have somebody on the list: [`Answer::Added`].
@@ -70,7 +104,7 @@ pub enum Ask {
         /// Which kind.
         kind: MessageKind,
         /// The text.
-        text: Box<[u8]>,
+        text: Cow<'a, [u8]>,
         /// Its charset.
         charset: Charset,
     },
@@ -150,8 +184,10 @@ pub enum Tell {
     /// Somebody says something. The frontend reports what became of it by [`super::Hub::handle_delivered`] or
     /// [`super::Hub::handle_undelivered`].
     Message(Arc<Message>),
-    /// Contacts who are here.
+    /// Contacts who are here, to begin with.
     Here(Vec<Presence>),
+    /// A contact came.
+    Came(Presence),
     /// A contact went.
     Gone(Uin),
     /// A contact is shown differently now.
@@ -165,6 +201,8 @@ pub enum Tell {
 pub enum Effect {
     /// Tell a session something.
     Tell(SessionKey, Tell),
+    /// Tell several sessions the same.
+    TellAll(Vec<SessionKey>, Tell),
     /// Answer a session's question.
     Answer(Question, Answer),
     /// A login was right, or not.
@@ -190,7 +228,7 @@ pub struct PasswordJob {
     /// Comes back with the result.
     pub ticket: crate::store::Ticket,
     /// The password.
-    pub password: Zeroizing<Vec<u8>>,
+    pub password: Password,
     /// With what to compare it: a PHC string. `None`: make a new hash.
     pub hash: Option<String>,
 }
@@ -249,17 +287,19 @@ pub enum Content {
     Watch(Uin),
     /// He does not any more.
     Unwatch(Uin),
-    /// Whom your user sees, shown as this; `None` when gone.
-    Seen(Uin, Option<Presence>, Change),
+    /// Whom these of your users see.
+    Seen(Box<[Uin]>, Sight),
 }
 
-/// How somebody who is seen has changed.
+/// What is seen of a user who is watched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum Sight {
     /// He was here when the watching began.
-    AlreadyHere,
-    /// He came, or went.
-    CameOrWent,
+    Here(Presence),
+    /// He came.
+    Came(Presence),
     /// He is shown differently.
-    Status,
+    Status(Uin, Status),
+    /// He went.
+    Gone(Uin),
 }

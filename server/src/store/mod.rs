@@ -193,7 +193,7 @@ pub enum NotStored {
 }
 
 /// A message from the moment the server took it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Message {
     /// Its number.
     pub id: MessageId,
@@ -206,7 +206,7 @@ pub struct Message {
     /// Which kind, and so what its text holds.
     pub kind: MessageKind,
     /// The text, as it came.
-    pub text: Box<[u8]>,
+    pub text: Vec<u8>,
     /// The charset of the text.
     pub charset: Charset,
 }

@@ -12,3 +12,4 @@ mod presence;
 mod profiles;
 mod registration;
 mod scene;
+mod verifiers;

@@ -34,6 +34,13 @@ pub(crate) struct Traffic {
     pub(crate) from_shard: usize,
 }
 
+/// How often the shard has asked for what a login needs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Asked {
+    pub(crate) accounts: usize,
+    pub(crate) passwords: usize,
+}
+
 /// A server and all around it.
 pub(crate) struct Scene {
     shard: Shard,
@@ -49,6 +56,7 @@ pub(crate) struct Scene {
     failing: Option<fn(&Work) -> bool>,
     clients: u16,
     wakeups: usize,
+    asked: Asked,
 }
 
 impl Scene {
@@ -58,7 +66,8 @@ impl Scene {
 
     /// A scene whose configuration differs from the default one.
     pub(crate) fn with(configure: impl FnOnce(&mut Config)) -> Self {
-        let security = Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1 };
+        let security =
+            Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
         let mut config = Config { security, ..Config::default() };
         configure(&mut config);
         let config = Arc::new(config);
@@ -76,6 +85,7 @@ impl Scene {
             failing: None,
             clients: 0,
             wakeups: 0,
+            asked: Asked::default(),
         }
     }
 
@@ -194,6 +204,16 @@ impl Scene {
         self.wakeups
     }
 
+    /// What was asked since this was last asked.
+    pub(crate) fn take_asked(&mut self) -> Asked {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// The store has no users any more.
+    pub(crate) fn lose_users(&mut self) {
+        self.store = MemoryStore::default();
+    }
+
     fn now(&self) -> Now {
         Now { instant: self.instant, unix: self.unix }
     }
@@ -233,8 +253,14 @@ impl Scene {
                     self.traffic.entry(to).or_default().from_shard += bytes.len();
                     self.sent.push((to, bytes.to_vec()));
                 }
-                Output::Store(request) => self.store_requests.push_back(request),
-                Output::Password(job) => self.password_jobs.push_back(job),
+                Output::Store(request) => {
+                    self.asked.accounts += usize::from(matches!(request.work, Work::LoadAccount { .. }));
+                    self.store_requests.push_back(request);
+                }
+                Output::Password(job) => {
+                    self.asked.passwords += 1;
+                    self.password_jobs.push_back(job);
+                }
                 Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),
             }
         }

@@ -102,7 +102,7 @@ fn message(id: u64, from: Uin, to: Uin) -> Message {
         to,
         time: UnixTime(id),
         kind: MessageKind::TEXT,
-        text: format!("text {id}").into_bytes().into(),
+        text: format!("text {id}").into_bytes(),
         charset: Charset::Gbk,
     }
 }

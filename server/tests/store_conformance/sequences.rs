@@ -50,7 +50,7 @@ fn message() -> impl Strategy<Value = Message> {
             to,
             time: UnixTime(time),
             kind: MessageKind(kind),
-            text: text.into(),
+            text,
             charset,
         },
     )

@@ -234,7 +234,7 @@ async fn messages_come_back_as_they_went<S: Store>(mut asker: Asker<S>) {
         from: Uin(u32::MAX),
         time: UnixTime(last),
         kind: MessageKind(255),
-        text: Box::default(),
+        text: Vec::default(),
         ..message(last, BOB, ANN)
     });
     for message in &messages {

@@ -1,9 +1,9 @@
 //! What came from the other side: each datagram once, on a ONCE session also in order.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::history::{Fate, HISTORY, History};
+use super::retained::{Entry, Index, Retained};
 use super::{MAX_OPEN, WINDOW, steps};
 use crate::Seq;
 
@@ -21,35 +21,28 @@ pub(super) enum Arrival {
 
 pub(super) struct Receiving {
     history: History,
-    /// Datagrams that overtook others. Boxed: most links never have one.
-    early: Option<Box<Early>>,
+    /// The first of the datagrams that overtook others.
+    early: Option<Index>,
     /// The highest number that came; on an ordered link, the last that was released.
     highest: Option<Seq>,
-    is_ordered: bool,
-}
-
-/// At most 31, since the number right after the last released one is released at once.
-#[derive(Default)]
-struct Early {
-    datagrams: Vec<(Seq, Box<[u8]>)>,
+    /// At most 31, since the number right after the last released one is released at once.
+    early_count: u8,
+    /// How many numbers are open in the history; counting them there would cost more than all else that is done for a datagram.
+    open_count: u8,
 }
 
 impl Receiving {
     pub(super) fn new() -> Self {
-        Self { history: History::default(), early: None, highest: None, is_ordered: false }
+        Self { history: History::default(), early: None, highest: None, early_count: 0, open_count: 0 }
     }
 
-    pub(super) fn set_ordered(&mut self) {
-        self.is_ordered = true;
-    }
-
-    pub(super) fn on_receive(&mut self, seq: Seq, bytes: &[u8]) -> Arrival {
+    pub(super) fn on_receive(&mut self, retained: &mut Retained, seq: Seq, bytes: &[u8], is_ordered: bool) -> Arrival {
         let Some(highest) = self.highest else {
             return self.open(seq);
         };
-        if self.is_ordered {
+        if is_ordered {
             match u16::try_from(steps(highest, seq)) {
-                Ok(2..=WINDOW) => return self.hold(seq, bytes),
+                Ok(2..=WINDOW) => return self.hold(retained, seq, bytes),
                 Ok(ahead) if ahead > WINDOW => return Arrival::TooFar,
                 _ => {}
             }
@@ -63,7 +56,7 @@ impl Receiving {
         }
         match self.history.fate(seq) {
             // What is not beyond the last released number was either released or lies before the first.
-            Fate::Unheard if self.is_ordered => Arrival::Stale,
+            Fate::Unheard if is_ordered => Arrival::Stale,
             Fate::Unheard | Fate::Refused => self.open(seq),
             Fate::Open => Arrival::Open,
             Fate::Acknowledged => Arrival::Acknowledged,
@@ -71,19 +64,22 @@ impl Receiving {
     }
 
     /// The next early datagram whose turn has come. It is open from here on.
-    pub(super) fn release(&mut self) -> Option<(Seq, Box<[u8]>)> {
+    pub(super) fn release(&mut self, retained: &mut Retained) -> Option<(Seq, Vec<u8>)> {
         let next = self.highest?.next();
-        let datagrams = &mut self.early.as_deref_mut()?.datagrams;
-        let index = datagrams.iter().position(|(seq, _)| *seq == next)?;
-        let released = datagrams.swap_remove(index);
+        let index = self.find_early(retained, next)?;
         if self.open(next) == Arrival::Busy {
-            self.early.get_or_insert_default().datagrams.push(released);
             return None;
         }
-        if self.early_count() == 0 {
-            self.early = None;
-        }
-        Some(released)
+        let bytes = retained.take_bytes(index);
+        retained.remove(&mut self.early, index);
+        self.early_count = self.early_count.saturating_sub(1);
+        Some((next, bytes))
+    }
+
+    /// Forgets what came early, as if it had not come.
+    pub(super) fn forget_early(&mut self, retained: &mut Retained) {
+        self.early_count = 0;
+        drop(retained.drain(self.early.take()));
     }
 
     pub(super) fn acknowledge(&mut self, seq: Seq) {
@@ -95,15 +91,15 @@ impl Receiving {
     }
 
     pub(super) fn open_count(&self) -> usize {
-        self.history.open().try_into().unwrap_or(usize::MAX)
+        self.open_count.into()
     }
 
     pub(super) fn early_count(&self) -> usize {
-        self.early.as_ref().map_or(0, |early| early.datagrams.len())
+        self.early_count.into()
     }
 
     fn open(&mut self, seq: Seq) -> Arrival {
-        if self.history.open() >= MAX_OPEN {
+        if u32::from(self.open_count) >= MAX_OPEN {
             return Arrival::Busy;
         }
         match self.highest {
@@ -117,16 +113,24 @@ impl Receiving {
             None => self.highest = Some(seq),
         }
         self.history.set(seq, Fate::Open);
+        self.open_count = self.open_count.saturating_add(1);
         Arrival::New
     }
 
-    fn hold(&mut self, seq: Seq, bytes: &[u8]) -> Arrival {
-        let early = self.early.get_or_insert_default();
-        if early.datagrams.iter().any(|(held, _)| *held == seq) {
+    fn hold(&mut self, retained: &mut Retained, seq: Seq, bytes: &[u8]) -> Arrival {
+        if self.find_early(retained, seq).is_some() {
             return Arrival::Open;
         }
-        early.datagrams.push((seq, bytes.into()));
+        if retained.push(&mut self.early, Entry::new(seq), bytes).is_none() {
+            return Arrival::Busy;
+        }
+        self.early_count = self.early_count.saturating_add(1);
         Arrival::Early
+    }
+
+    fn find_early(&self, retained: &Retained, seq: Seq) -> Option<Index> {
+        let mut early = retained.ring(self.early, self.early_count.into());
+        early.find_map(|(index, slot)| (slot.entry.seq == seq).then_some(index))
     }
 
     /// Only what is open changes: a word about any other number must not mark the one that shares its slot.
@@ -137,6 +141,7 @@ impl Receiving {
         });
         if is_within && self.history.fate(seq) == Fate::Open {
             self.history.set(seq, fate);
+            self.open_count = self.open_count.saturating_sub(1);
         }
     }
 }

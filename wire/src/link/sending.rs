@@ -1,19 +1,24 @@
 //! What this side has sent and keeps until it is acknowledged.
 
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use zeroize::Zeroizing;
-
+use super::history::HISTORY;
+use super::retained::{Entry, Index, Retained};
 use super::timing::{RoundTrip, jitter};
 use super::{MAX_QUEUED, Outgoing, Output, REPEAT_INTERVAL, SendError, Timing, Token, WINDOW, steps};
-use crate::link::history::HISTORY;
 use crate::{Instant, Seq};
+
+/// No timer runs.
+const NEVER: Instant = Instant(u64::MAX);
 
 /// Retained datagrams in the order of their numbers: first those in flight, then those that wait for the window.
 pub(super) struct Sending {
-    entries: VecDeque<Entry>,
+    oldest: Option<Index>,
+    /// The first that waits for the window.
+    waiting: Option<Index>,
+    /// No wait of a datagram in flight ends before this. It may be earlier than the first one ends, by an acknowledgement of that one: to
+    /// look for the next one then would cost each acknowledgement a walk through the flight, and so the link looks when this time is there.
+    timer: Instant,
     round_trip: RoundTrip,
     seed: u32,
     next_seq: Seq,
@@ -21,30 +26,23 @@ pub(super) struct Sending {
     unproven_from: Option<Seq>,
     /// How many numbers have been used.
     issued: u16,
+    queued: u16,
     in_flight: u8,
     /// By how much the timeout of new datagrams is doubled: as long as every acknowledgement comes only after a
     /// resend, none can be measured, and a round trip that became long would never be learned (RFC 6298, 5.5).
     doublings: u8,
     is_ordered: bool,
+    at_once: AtOnce,
 }
 
-struct Entry {
-    /// Zeroized at the end: a LOGIN carries the password.
-    bytes: Zeroizing<Box<[u8]>>,
-    token: Token,
-    first_sent: Instant,
-    last_sent: Instant,
-    /// When the wait for its acknowledgement is over; while it waits for the window, since when.
-    due: Instant,
-    seq: Seq,
-    answers: Option<Seq>,
-    sends: u8,
-    doublings: u8,
-    before_proof: bool,
-    /// Its request came again, so it goes out again.
-    repeat: bool,
-    /// Nothing has happened that makes the time to its acknowledgement something else than a round trip.
-    is_measurable: bool,
+/// What may be to be sent whatever the time is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum AtOnce {
+    Nothing,
+    /// The head of the queue.
+    Next,
+    /// Replies in flight whose requests came again, and the head of the queue.
+    Replies,
 }
 
 /// What to say to a request that came again after it was acknowledged.
@@ -57,20 +55,28 @@ pub(super) enum HeldReply {
 impl Sending {
     pub(super) fn new(first_seq: Seq, seed: u32) -> Self {
         Self {
-            entries: VecDeque::new(),
+            oldest: None,
+            waiting: None,
+            timer: NEVER,
             round_trip: RoundTrip::default(),
             seed,
             next_seq: first_seq,
             unproven_from: None,
             issued: 0,
+            queued: 0,
             in_flight: 0,
             doublings: 0,
             is_ordered: false,
+            at_once: AtOnce::Nothing,
         }
     }
 
     pub(super) fn set_ordered(&mut self) {
         self.is_ordered = true;
+    }
+
+    pub(super) fn is_ordered(&self) -> bool {
+        self.is_ordered
     }
 
     pub(super) fn require_proof(&mut self) {
@@ -79,6 +85,7 @@ impl Sending {
 
     pub(super) fn set_proven(&mut self) {
         self.unproven_from = None;
+        self.look_at_queue();
     }
 
     pub(super) fn is_proven(&self) -> bool {
@@ -107,44 +114,34 @@ impl Sending {
         self.issued
     }
 
-    pub(super) fn send(&mut self, now: Instant, outgoing: Outgoing<'_>) -> Result<(), SendError> {
+    pub(super) fn send(&mut self, retained: &mut Retained, outgoing: Outgoing<'_>) -> Result<(), SendError> {
         if self.queued() >= MAX_QUEUED {
             return Err(SendError::QueueFull);
         }
         if outgoing.seq != self.next_seq {
             return Err(SendError::OutOfTurn);
         }
-        self.entries.push_back(Entry {
-            bytes: Zeroizing::new(outgoing.bytes.into()),
-            token: outgoing.token,
-            first_sent: now,
-            last_sent: now,
-            due: now,
-            seq: outgoing.seq,
-            answers: outgoing.answers,
-            sends: 0,
-            doublings: 0,
-            before_proof: outgoing.before_proof,
-            repeat: false,
-            is_measurable: true,
-        });
+        let Outgoing { seq, bytes, token, answers, before_proof, secret } = outgoing;
+        let entry = Entry { token, answers, before_proof, secret, ..Entry::new(seq) };
+        let index = retained.push(&mut self.oldest, entry, bytes).ok_or(SendError::QueueFull)?;
+        self.waiting.get_or_insert(index);
+        self.queued = self.queued.saturating_add(1);
+        self.look_at_queue();
         self.use_next_seq();
         Ok(())
     }
 
     /// An acknowledgement of `seq` came.
-    pub(super) fn on_ack(&mut self, now: Instant, seq: Seq) -> Option<Token> {
-        let Some(index) = self.entries.iter().position(|entry| entry.seq == seq) else {
-            if self.was_issued_unproven(seq) {
-                self.unproven_from = None;
+    pub(super) fn on_ack(&mut self, retained: &mut Retained, now: Instant, seq: Seq) -> Option<Token> {
+        let is_acknowledged = |(index, entry): (Index, &Entry)| (entry.seq == seq).then_some(index);
+        let Some(index) = self.flight(retained).find_map(is_acknowledged) else {
+            // What has not left yet can only have been guessed.
+            if self.was_issued_unproven(seq) && !self.all(retained).any(|(_, entry)| entry.seq == seq) {
+                self.set_proven();
             }
             return None;
         };
-        if index >= self.in_flight() {
-            // It has not left yet: whoever acknowledges it is guessing.
-            return None;
-        }
-        let entry = self.remove(index)?;
+        let entry = self.remove(retained, index)?;
         self.unproven_from = None;
         // Karn: after a second send nobody can tell which of the two was acknowledged.
         if entry.sends == 1 && entry.is_measurable {
@@ -155,54 +152,64 @@ impl Sending {
     }
 
     /// A request came again that was acknowledged: its reply, where one is held, becomes due.
-    pub(super) fn on_repeated_request(&mut self, now: Instant, seq: Seq) -> HeldReply {
-        let in_flight = self.in_flight();
-        let mut entries = self.entries.iter_mut().enumerate();
-        let Some((index, entry)) = entries.find(|(_, entry)| entry.answers == Some(seq)) else {
+    pub(super) fn on_repeated_request(&mut self, retained: &mut Retained, now: Instant, seq: Seq) -> HeldReply {
+        let held = self.all(retained).enumerate().find(|(_, (_, entry))| entry.answers == Some(seq));
+        let Some((place, index)) = held.map(|(place, (index, _))| (place, index)) else {
             return HeldReply::None;
         };
-        if index >= in_flight || entry.repeat || now.since(entry.last_sent) < REPEAT_INTERVAL {
-            return HeldReply::OnItsWay;
+        let has_left = place < self.in_flight();
+        match retained.slot_mut(index).map(|slot| &mut slot.entry) {
+            Some(entry) if has_left && !entry.repeat && now.since(entry.last_sent) >= REPEAT_INTERVAL => {
+                entry.repeat = true;
+                self.at_once = AtOnce::Replies;
+                HeldReply::Repeated
+            }
+            _ => HeldReply::OnItsWay,
         }
-        entry.repeat = true;
-        HeldReply::Repeated
     }
 
-    pub(super) fn poll(&mut self, now: Instant, timing: &Timing) -> Option<Output<'_>> {
-        let is_proven = self.is_proven();
-        let expired = self.flight().position(|entry| is_proven && entry.due <= now);
-        if let Some(index) = expired {
-            if self.entries.get(index)?.sends >= timing.max_sends {
-                return self.remove(index).map(|entry| Output::GivenUp(entry.token));
+    pub(super) fn poll<'a>(&mut self, retained: &'a mut Retained, now: Instant, timing: &Timing) -> Option<Output<'a>> {
+        if self.timer <= now && self.is_proven() {
+            let expired = self.flight(retained).find(|(_, entry)| entry.due <= now);
+            if let Some((index, sends)) = expired.map(|(index, entry)| (index, entry.sends)) {
+                if sends >= timing.max_sends {
+                    return self.remove(retained, index).map(|entry| Output::GivenUp(entry.token));
+                }
+                return self.resend(retained, now, index, timing);
             }
-            return self.resend(now, index, timing);
+            self.timer = self.flight(retained).map(|(_, entry)| entry.due).min().unwrap_or(NEVER);
         }
-        let repeated = self.flight().position(|entry| entry.repeat);
-        if let Some(index) = repeated {
-            let entry = self.entries.get_mut(index)?;
-            // The timer goes on as it was, or a peer that repeats itself could keep a datagram from being given up.
-            entry.repeat = false;
-            entry.is_measurable = false;
-            entry.last_sent = now;
-            return Some(Output::Transmit(&entry.bytes));
+        if self.at_once == AtOnce::Replies {
+            let repeated = self.flight(retained).find_map(|(index, entry)| entry.repeat.then_some(index));
+            if let Some(index) = repeated {
+                let slot = retained.slot_mut(index)?;
+                // The timer goes on as it was, or a peer that repeats itself could keep a datagram from being given up.
+                slot.entry.repeat = false;
+                slot.entry.is_measurable = false;
+                slot.entry.last_sent = now;
+                return Some(Output::Transmit(&slot.bytes));
+            }
+            self.at_once = AtOnce::Next;
         }
-        if self.next_may_leave() {
-            return self.send_next(now, timing);
+        if self.at_once == AtOnce::Next && self.next_may_leave(retained) {
+            return self.send_next(retained, now, timing);
         }
+        self.at_once = AtOnce::Nothing;
         None
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.flight().filter(|_| self.is_proven()).map(|entry| entry.due).min();
-        let repeat = self.flight().filter(|entry| entry.repeat).map(|entry| entry.last_sent).min();
-        let next = self.entries.get(self.in_flight()).filter(|_| self.next_may_leave()).map(|entry| entry.due);
-        timer.into_iter().chain(repeat).chain(next).min()
+        if self.at_once > AtOnce::Nothing {
+            return Some(Instant::default());
+        }
+        Some(self.timer).filter(|timer| self.is_proven() && *timer < NEVER)
     }
 
     /// The tokens of everything that is still retained, oldest first; afterwards nothing is.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Token> + use<> {
-        self.in_flight = 0;
-        core::mem::take(&mut self.entries).into_iter().map(|entry| entry.token)
+    pub(super) fn drain<'a>(&mut self, retained: &'a mut Retained) -> impl Iterator<Item = Token> + use<'a> {
+        (self.in_flight, self.queued, self.waiting) = (0, 0, None);
+        (self.timer, self.at_once) = (NEVER, AtOnce::Nothing);
+        retained.drain(self.oldest.take())
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -210,64 +217,87 @@ impl Sending {
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.entries.len().saturating_sub(self.in_flight())
+        self.queued.into()
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed()
     }
 
-    fn flight(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().take(self.in_flight())
+    /// Something has happened that may let the head of the queue go out.
+    fn look_at_queue(&mut self) {
+        if self.queued > 0 {
+            self.at_once = self.at_once.max(AtOnce::Next);
+        }
+    }
+
+    fn flight<'a>(&self, retained: &'a Retained) -> impl Iterator<Item = (Index, &'a Entry)> + use<'a> {
+        retained.ring(self.oldest, self.in_flight()).map(|(index, slot)| (index, &slot.entry))
+    }
+
+    fn all<'a>(&self, retained: &'a Retained) -> impl Iterator<Item = (Index, &'a Entry)> + use<'a> {
+        retained.ring(self.oldest, self.in_flight() + self.queued()).map(|(index, slot)| (index, &slot.entry))
     }
 
     /// Whether the datagram at the head of the queue may go out.
-    fn next_may_leave(&self) -> bool {
-        let Some(next) = self.entries.get(self.in_flight()) else {
+    fn next_may_leave(&self, retained: &Retained) -> bool {
+        let entry = |index| retained.slot(index).map(|slot| &slot.entry);
+        let Some((next, oldest)) = self.waiting.and_then(entry).zip(self.oldest.and_then(entry)) else {
             return false;
         };
-        let oldest = self.entries.front().map_or(next.seq, |entry| entry.seq);
         let is_within_span = if self.is_ordered {
-            steps(oldest, next.seq).unsigned_abs() < WINDOW
+            steps(oldest.seq, next.seq).unsigned_abs() < WINDOW
         } else {
             // Further ahead, it would push the oldest out of the other side's history, unacknowledged for good.
-            next.seq.ahead_of(oldest).unsigned_abs() < HISTORY
+            next.seq.ahead_of(oldest.seq).unsigned_abs() < HISTORY
         };
         self.in_flight() < usize::from(WINDOW) && is_within_span && (self.is_proven() || next.before_proof)
     }
 
-    fn send_next(&mut self, now: Instant, timing: &Timing) -> Option<Output<'_>> {
-        let (round_trip, seed) = (self.round_trip, self.seed);
-        let entry = self.entries.get_mut(usize::from(self.in_flight))?;
+    fn send_next<'a>(&mut self, retained: &'a mut Retained, now: Instant, timing: &Timing) -> Option<Output<'a>> {
+        let slot = retained.slot_mut(self.waiting?)?;
         self.in_flight = self.in_flight.saturating_add(1);
-        entry.first_sent = now;
-        entry.doublings = self.doublings;
-        entry.stamp(now, timing, round_trip, seed);
-        Some(Output::Transmit(&entry.bytes))
+        self.queued = self.queued.saturating_sub(1);
+        self.waiting = slot.next.filter(|_| self.queued > 0);
+        slot.entry.first_sent = now;
+        slot.entry.doublings = self.doublings;
+        slot.entry.stamp(now, timing, self.round_trip, self.seed);
+        self.timer = self.timer.min(slot.entry.due);
+        Some(Output::Transmit(&slot.bytes))
     }
 
-    fn resend(&mut self, now: Instant, index: usize, timing: &Timing) -> Option<Output<'_>> {
+    fn resend<'a>(
+        &mut self,
+        retained: &'a mut Retained,
+        now: Instant,
+        index: Index,
+        timing: &Timing,
+    ) -> Option<Output<'a>> {
         if self.is_ordered {
             // The other side holds back and does not acknowledge what came after the gap: the time until it does
             // says how long the gap lasted.
-            self.entries.iter_mut().take(self.in_flight.into()).for_each(|entry| entry.is_measurable = false);
+            let mut next = self.oldest;
+            for _ in 0..self.in_flight {
+                let slot = retained.slot_mut(next?)?;
+                slot.entry.is_measurable = false;
+                next = slot.next;
+            }
         }
-        let (round_trip, seed) = (self.round_trip, self.seed);
-        let entry = self.entries.get_mut(index)?;
-        entry.doublings = entry.doublings.saturating_add(1);
-        self.doublings = self.doublings.max(entry.doublings);
-        entry.repeat = false;
-        entry.stamp(now, timing, round_trip, seed);
-        Some(Output::Transmit(&entry.bytes))
+        let slot = retained.slot_mut(index)?;
+        slot.entry.doublings = slot.entry.doublings.saturating_add(1);
+        self.doublings = self.doublings.max(slot.entry.doublings);
+        slot.entry.repeat = false;
+        slot.entry.stamp(now, timing, self.round_trip, self.seed);
+        Some(Output::Transmit(&slot.bytes))
     }
 
     /// Takes out one that is in flight.
-    fn remove(&mut self, index: usize) -> Option<Entry> {
-        let entry = self.entries.remove(index)?;
+    fn remove(&mut self, retained: &mut Retained, index: Index) -> Option<Entry> {
+        let entry = retained.remove(&mut self.oldest, index)?;
         self.in_flight = self.in_flight.saturating_sub(1);
-        if self.entries.is_empty() {
-            // Most links are idle most of the time: they keep no memory for what they do not send.
-            self.entries = VecDeque::new();
+        self.look_at_queue();
+        if self.in_flight == 0 {
+            self.timer = NEVER;
         }
         Some(entry)
     }

@@ -90,7 +90,7 @@ fn a_refused_login_ends_the_session_unacknowledged() {
         assert_eq!(scene.events(), [Event::Ended { reason }]);
         assert_eq!(scene.answer(), Some((waiting, Err(RequestError::Ended(reason)))));
         assert_eq!((scene.sent(), scene.account.poll_timeout()), (vec![], None));
-        assert_eq!(scene.account.request(scene.now, Request::contacts()), Err(Misuse::Ended));
+        assert_eq!(scene.account.request(Request::contacts()), Err(Misuse::Ended));
     }
 }
 
@@ -159,7 +159,7 @@ fn a_logout_is_sent_once() {
 
 #[test]
 fn what_cannot_log_in_is_misuse() {
-    let open = |config| Account::new(Instant(0), config, entropy(), SeenMessages::default()).map(drop);
+    let open = |config| Account::new(config, entropy(), SeenMessages::default()).map(drop);
     assert_eq!(open(Config::new(Uin::NONE, password())), Err(Misuse::NoUin));
     let offline = Config { status: Status::OFFLINE, ..Config::new(ALICE, password()) };
     assert_eq!(open(offline), Err(Misuse::Status));

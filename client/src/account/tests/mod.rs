@@ -65,7 +65,7 @@ impl Scene {
 
     pub(super) fn with(seen: SeenMessages) -> Self {
         let now = Instant(1_000_000);
-        let account = Account::new(now, Config::new(ALICE, password()), entropy(), seen).unwrap();
+        let account = Account::new(Config::new(ALICE, password()), entropy(), seen).unwrap();
         Self { account, now, server_seq: Seq::new(SERVER_SEQ).unwrap() }
     }
 
@@ -124,7 +124,7 @@ impl Scene {
     }
 
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
-        self.account.request(self.now, request).unwrap()
+        self.account.request(request).unwrap()
     }
 
     /// Asks, and says which request it was and the number of the datagram that left.

@@ -6,7 +6,7 @@ use crate::error::EndReason;
 
 fn begin() -> (Registration, Instant) {
     let now = Instant(1_000_000);
-    (Registration::new(now, &password(), entropy(), Timeouts::default()).unwrap(), now)
+    (Registration::new(&password(), entropy(), Timeouts::default()).unwrap(), now)
 }
 
 fn transmitted(registration: &mut Registration, now: Instant) -> Vec<Sent> {

@@ -92,7 +92,7 @@ fn the_number_of_requests_is_limited() {
             scene.ask(Request::contacts());
         }
         assert!(!scene.account.has_room());
-        let one_more = scene.account.request(scene.now, Request::contacts());
+        let one_more = scene.account.request(Request::contacts());
         assert_eq!(one_more, Err(Misuse::TooManyRequests(MAX_REQUESTS)));
         scene.account.log_out();
         assert_eq!(std::iter::from_fn(|| scene.answer()).count(), MAX_REQUESTS, "each has its answer");

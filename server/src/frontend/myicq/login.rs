@@ -13,7 +13,6 @@ use myicq_wire::{
     Request, Secret, Seq, SessionId, Uin, encode_reply, open_request,
 };
 use rand::RngExt;
-use zeroize::Zeroizing;
 
 use super::Frontend;
 use super::session::{HalfOpen, Session};
@@ -64,7 +63,7 @@ impl Frontend {
         if header.uin == Uin::NONE || header.session.0 == 0 {
             return self.counters.drop(Drop::UnknownSession);
         }
-        if let Some(&key) = self.by_id.get(&(header.uin, header.session)) {
+        if let Some(key) = self.sessions.find(header.uin, header.session) {
             return self.on_repeated_login(now, key, from, seq, HEADER_LEN + body.len());
         }
         let Login { password: Secret(password), status, real_ip, port, .. } = login;
@@ -77,7 +76,7 @@ impl Frontend {
         };
         let len = HEADER_LEN + body.len();
         if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
-            hub.handle_login(attempt, header.uin, Zeroizing::new(password.to_vec()));
+            hub.handle_login(now, attempt, header.uin, password.into());
         }
     }
 
@@ -100,14 +99,14 @@ impl Frontend {
     }
 
     fn on_repeated_login(&mut self, now: Now, key: SessionKey, from: SocketAddr, seq: Seq, len: usize) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.address != from || session.login_seq != seq {
             return self.counters.drop(Drop::LoginInSession);
         }
         self.counters.drop(Drop::DuplicateAnswered);
         let Some(half_open) = &mut session.half_open else { return self.acknowledge_again(key, seq) };
         half_open.budget += len.saturating_sub(LOGIN_REPLY_LEN);
-        session.link.on_receive(now.instant, seq, &[]);
+        session.link.on_receive(&mut self.retained, now.instant, seq, &[]);
         self.touched.push(key);
     }
 
@@ -138,12 +137,12 @@ impl Frontend {
     /// The password is right: a session that has yet to prove its address.
     fn open_half(&mut self, now: Now, (origin, seq, len): (Origin, Seq, usize), login: PendingLogin, hub: &mut Hub) {
         let (address, id) = origin;
-        if self.by_id.contains_key(&(login.uin, id)) {
+        if self.sessions.find(login.uin, id).is_some() {
             return self.counters.drop(Drop::LoginInSession);
         }
         let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.take());
         let mut link = registered.unwrap_or_else(|| self.unproven_link());
-        link.on_receive(now.instant, seq, &[]);
+        link.on_receive(&mut self.retained, now.instant, seq, &[]);
         let half_open = HalfOpen {
             status: login.status,
             place: login.place,
@@ -163,16 +162,15 @@ impl Frontend {
         let reply = Reply::Login(LoginReply::Success(LoginSuccess { ip: ipv4(address.ip()), online_users }));
         let Ok(len) = encode_reply(&envelope, Some(seq), &reply, &mut self.room) else { return };
         let bytes = self.room.get(..len).unwrap_or_default();
-        let reply = Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true };
-        if session.link.send(now.instant, reply).is_err() {
+        let reply =
+            Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true, secret: false };
+        if session.link.send(&mut self.retained, reply).is_err() {
+            session.link.drain(&mut self.retained).for_each(drop);
             return;
         }
         let proven = session.link.is_proven();
-        self.last_session += 1;
-        let key = SessionKey(self.last_session);
         self.make_room_half_open(now, hub);
-        self.by_id.insert((session.uin, session.id), key);
-        self.sessions.insert(key, session);
+        let Some(key) = self.sessions.insert(session) else { return };
         self.counters.event(Event::LoggedIn);
         self.half_open.push_back(key);
         self.waiting_for_proof += 1;
@@ -185,8 +183,8 @@ impl Frontend {
     /// Forgets the oldest unproven login when there are as many as may be.
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
         while let Some(oldest) = self.half_open.front().copied() {
-            if self.sessions.get(&oldest).is_some_and(|session| session.half_open.is_some()) {
-                if self.waiting_for_proof < self.config.limits.half_open_max {
+            if self.sessions.get(oldest).is_some_and(|session| session.half_open.is_some()) {
+                if self.waiting_for_proof < self.share.part_of(self.config.limits.half_open_max) {
                     break;
                 }
                 self.end(now, oldest, Event::NeverProven, hub);
@@ -197,11 +195,11 @@ impl Frontend {
 
     /// The client has acknowledged a number that only who reads at its address can know.
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(half_open) = session.half_open.take() else { return };
         self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
-        hub.open(now, key, session.uin, half_open.status, half_open.place);
+        hub.open(now, key, half_open.status, half_open.place);
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);
         }
@@ -211,7 +209,7 @@ impl Frontend {
     /// A request came before the proof. Perhaps the client has acknowledged its login and that was lost: COMPAT: the clients of 2003
     /// acknowledge a number once. Ask again, with no more bytes than have come.
     pub(super) fn on_early_request(&mut self, now: Now, key: SessionKey) {
-        let asked = self.sessions.get(&key).and_then(|session| session.half_open.as_ref());
+        let asked = self.sessions.get(key).and_then(|session| session.half_open.as_ref());
         if asked.is_some_and(|half_open| half_open.probe_at.is_none()) {
             self.probe(now, key);
         }
@@ -220,7 +218,7 @@ impl Frontend {
     /// Asks an unproven address for an acknowledgement: by a header with a number of its own, which the clients of 2003 acknowledge and
     /// otherwise ignore; where every number must be retained, by the LOGIN reply again.
     pub(super) fn probe(&mut self, now: Now, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(half_open) = &mut session.half_open else { return };
         let cost = if session.granted.contains(Capabilities::ONCE) { LOGIN_REPLY_LEN } else { HEADER_LEN };
         let Some(budget) = half_open.budget.checked_sub(cost) else { return };
@@ -230,7 +228,7 @@ impl Frontend {
             let (address, envelope) = (session.address, session.envelope(Some(seq)));
             self.push_reply(address, &envelope, None, &Reply::Ack);
         } else {
-            session.link.on_receive(now.instant, session.login_seq, &[]);
+            session.link.on_receive(&mut self.retained, now.instant, session.login_seq, &[]);
         }
         self.touched.push(key);
     }

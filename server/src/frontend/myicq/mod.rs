@@ -11,14 +11,16 @@ mod registration;
 mod replies;
 mod requests;
 mod session;
+mod sessions;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use myicq_wire::link::{Output, Timing, Token};
-use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
+use hashbrown::{HashMap, HashSet};
+use myicq_wire::link::{Output, Retained, Timing, Token};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM};
 use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
@@ -26,6 +28,8 @@ use self::outbox::Outbox;
 pub use self::registration::Registered;
 use self::registration::Registration;
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
+use self::sessions::Sessions;
+use self::timers::Timers;
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
@@ -47,8 +51,9 @@ pub struct Frontend {
     share: Share,
     rng: StdRng,
     counters: Counters,
-    sessions: HashMap<SessionKey, Session>,
-    by_id: HashMap<(Uin, SessionId), SessionKey>,
+    sessions: Sessions,
+    /// What the links of the sessions and registrations keep.
+    retained: Retained,
     /// Logins whose address was not proven when they began, the oldest first.
     half_open: VecDeque<SessionKey>,
     /// How many of them still wait for it.
@@ -62,14 +67,15 @@ pub struct Frontend {
     attempts: HashMap<Attempt, Pending>,
     /// Where they come from.
     origins: HashSet<Origin>,
-    timers: BinaryHeap<Reverse<(Instant, SessionKey)>>,
+    timers: Timers,
+    /// Slots whose timers have fired.
+    due: Vec<u32>,
     /// Sessions whose links may have something to send, or another deadline.
     touched: Vec<SessionKey>,
     outbox: Outbox,
     /// Room for a deciphered body, and for a datagram that is being made.
     scratch: Box<[u8]>,
     room: Box<[u8]>,
-    last_session: u64,
     last_attempt: u64,
     stopping: bool,
 }
@@ -82,8 +88,8 @@ impl Frontend {
             share,
             rng,
             counters: Counters::default(),
-            sessions: HashMap::new(),
-            by_id: HashMap::new(),
+            sessions: Sessions::default(),
+            retained: Retained::new(),
             half_open: VecDeque::new(),
             waiting_for_proof: 0,
             registrations: HashMap::new(),
@@ -91,12 +97,12 @@ impl Frontend {
             registered_elsewhere: VecDeque::new(),
             attempts: HashMap::new(),
             origins: HashSet::new(),
-            timers: BinaryHeap::new(),
+            timers: Timers::new(),
+            due: Vec::new(),
             touched: Vec::new(),
             outbox: Outbox::default(),
             scratch: vec![0; MAX_DATAGRAM].into(),
             room: vec![0; MAX_DATAGRAM].into(),
-            last_session: 0,
             last_attempt: 0,
             stopping: false,
         }
@@ -124,7 +130,7 @@ impl Frontend {
 
     /// When [`Frontend::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.timers.peek().map(|&Reverse((deadline, _))| deadline);
+        let timer = self.timers.next();
         let registration = self.registration_ends.front().map(|&(deadline, _)| deadline);
         timer.into_iter().chain(registration).min()
     }
@@ -154,21 +160,19 @@ impl Frontend {
 
     /// Lets time pass: sends again, gives up, ends sessions.
     pub fn handle_timeout(&mut self, now: Now, hub: &mut Hub) {
-        while let Some(&Reverse((deadline, key))) = self.timers.peek()
-            && deadline <= now.instant
-        {
-            self.timers.pop();
-            if let Some(session) = self.sessions.get_mut(&key)
-                && session.timers.fire(deadline)
-            {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.fire(now.instant, &mut due);
+        for slot in due.drain(..) {
+            if let Some(key) = self.sessions.key(slot) {
                 self.on_session_time(now, key, hub);
             }
         }
+        self.due = due;
         while let Some(&(deadline, origin)) = self.registration_ends.front()
             && deadline <= now.instant
         {
             self.registration_ends.pop_front();
-            self.registrations.remove(&origin);
+            self.forget_registration(origin);
         }
     }
 
@@ -177,7 +181,8 @@ impl Frontend {
         loop {
             while let Some(effect) = hub.poll_effect() {
                 match effect {
-                    Effect::Tell(session, tell) => self.on_tell(now, session, tell, hub),
+                    Effect::Tell(session, tell) => self.on_tell(now, &[session], tell, hub),
+                    Effect::TellAll(sessions, tell) => self.on_tell(now, &sessions, tell, hub),
                     Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
                     Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
                     Effect::Registered(attempt, uin) => self.on_registered(now, attempt, uin),
@@ -196,10 +201,10 @@ impl Frontend {
         datagram: &[u8],
         hub: &mut Hub,
     ) {
-        let Some(&key) = self.by_id.get(&(header.uin, header.session)) else {
+        let Some(key) = self.sessions.find(header.uin, header.session) else {
             return self.on_stray(now, from, header, command);
         };
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.address != from {
             return self.counters.drop(Drop::WrongAddress);
         }
@@ -228,9 +233,9 @@ impl Frontend {
     }
 
     fn on_ack(&mut self, now: Now, key: SessionKey, header: &ClientHeader, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(seq) = header.seq else { return self.counters.drop(Drop::NoSeq) };
-        let token = session.link.on_ack(now.instant, seq);
+        let token = session.link.on_ack(&mut self.retained, now.instant, seq);
         match &mut session.half_open {
             Some(_) if session.link.is_proven() => self.on_proven(now, key, hub),
             Some(half_open) => {
@@ -249,8 +254,9 @@ impl Frontend {
 
     /// Ends a session. The hub hears of it, in case it knows it.
     fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
-        if let Some(session) = self.sessions.remove(&key) {
-            self.by_id.remove(&(session.uin, session.id));
+        if let Some(mut session) = self.sessions.remove(key) {
+            session.link.drain(&mut self.retained).for_each(drop);
+            self.timers.cancel(key.slot);
             self.waiting_for_proof -= usize::from(session.half_open.is_some());
             self.counters.event(event);
             hub.close(now, key);
@@ -258,7 +264,7 @@ impl Frontend {
     }
 
     fn on_session_time(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         match &mut session.half_open {
             Some(half_open) if half_open.deadline <= now.instant => {
                 return self.end(now, key, Event::NeverProven, hub);
@@ -277,9 +283,9 @@ impl Frontend {
 
     /// Sends what a link has to send, and sets the session's timer.
     fn flush(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let mut given_up = Vec::new();
-        while let Some(output) = session.link.poll(now.instant, &Timing::DEFAULT) {
+        while let Some(output) = session.link.poll(&mut self.retained, now.instant, &Timing::DEFAULT) {
             match output {
                 Output::Transmit(datagram) => {
                     self.counters.event(Event::Sent);
@@ -292,10 +298,10 @@ impl Frontend {
             return self.replace(now, key, Event::Renewed, hub);
         }
         self.send_late_notices(now, key, hub);
-        self.arm(key);
+        self.arm(now, key);
         for Token(id) in given_up {
             self.counters.event(Event::GivenUp);
-            if self.sessions.get(&key).is_some_and(Session::is_once) {
+            if self.sessions.get(key).is_some_and(Session::is_once) {
                 // In such a session every number counts: without this one the client would wait for ever.
                 return self.end(now, key, Event::LinkLost, hub);
             }
@@ -305,14 +311,15 @@ impl Frontend {
         }
     }
 
-    fn arm(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+    fn arm(&mut self, now: Now, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let end = match &session.half_open {
             Some(half_open) => half_open.probe_at.unwrap_or(half_open.deadline),
             None => session.last_heard + self.config.session.keepalive_timeout,
         };
-        for deadline in session.timers.arm(session.link.poll_timeout(), end).into_iter().flatten() {
-            self.timers.push(Reverse((deadline, key)));
-        }
+        let link = session.link.poll_timeout();
+        let late = session.late_notices.as_ref().filter(|_| session.link.queued() == 0).map(|late| late.due());
+        let deadline = link.into_iter().chain(late).chain([end]).min();
+        self.timers.arm(key.slot, now.instant, deadline.unwrap_or(end));
     }
 }

@@ -10,7 +10,6 @@ use myicq_wire::{
     encode_reply, open_request,
 };
 use rand::RngExt;
-use zeroize::Zeroizing;
 
 use super::login::{Origin, Pending};
 use super::{Frontend, WRONG_ACKS_MAX};
@@ -73,7 +72,7 @@ impl Frontend {
         if password.is_empty() || password.len() > MAX_PASSWORD_LEN {
             return self.on_registered(now, attempt, None);
         }
-        hub.handle_registration(attempt, Zeroizing::new(password.to_vec()));
+        hub.handle_registration(attempt, password.into());
     }
 
     fn on_repeated_registration(&mut self, now: Now, origin: Origin, seq: Seq, len: usize) {
@@ -87,7 +86,7 @@ impl Frontend {
             && let Some(link) = &mut registration.link
         {
             registration.budget = budget;
-            link.on_receive(now.instant, seq, &[]);
+            link.on_receive(&mut self.retained, now.instant, seq, &[]);
             self.flush_registration(now, origin);
         }
     }
@@ -98,14 +97,15 @@ impl Frontend {
         let Some(uin) = uin else { return self.refuse_registration(origin, seq, len) };
         self.counters.event(Event::Registered);
         let mut link = self.unproven_link();
-        link.on_receive(now.instant, seq, &[]);
+        link.on_receive(&mut self.retained, now.instant, seq, &[]);
         let own = link.next_seq();
         let envelope = Envelope { session: origin.1, seq: Some(own), ..Envelope::default() };
         let reply = Reply::NewUin(NewUinReply { uin, domain: Some(Str(self.config.domain.as_bytes())) });
         let Ok(reply_len) = encode_reply(&envelope, Some(seq), &reply, &mut self.room) else { return };
         let bytes = self.room.get(..reply_len).unwrap_or_default();
-        let reply = Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true };
-        if link.send(now.instant, reply).is_ok() {
+        let reply =
+            Outgoing { seq: own, bytes, token: Token(0), answers: Some(seq), before_proof: true, secret: false };
+        if link.send(&mut self.retained, reply).is_ok() {
             self.remember(now, origin, Registration { seq, link: Some(link), wrong_acks: 0, budget: len, reply_len });
             self.flush_registration(now, origin);
             if !self.share.owns(uin) {
@@ -117,8 +117,9 @@ impl Frontend {
 
     fn remember(&mut self, now: Now, origin: Origin, registration: Registration) {
         self.make_room_registered();
-        if self.registrations.insert(origin, registration).is_none() {
-            self.registration_ends.push_back((now.instant + REGISTRATION_LIFE, origin));
+        match self.registrations.insert(origin, registration) {
+            None => self.registration_ends.push_back((now.instant + REGISTRATION_LIFE, origin)),
+            Some(earlier) => self.drain(earlier),
         }
     }
 
@@ -153,14 +154,24 @@ impl Frontend {
         while self.registrations.len() >= self.config.limits.registrations_max
             && let Some((_, oldest)) = self.registration_ends.pop_front()
         {
-            self.registrations.remove(&oldest);
+            self.forget_registration(oldest);
         }
+    }
+
+    pub(super) fn forget_registration(&mut self, origin: Origin) {
+        if let Some(registration) = self.registrations.remove(&origin) {
+            self.drain(registration);
+        }
+    }
+
+    fn drain(&mut self, registration: Registration) {
+        registration.link.into_iter().for_each(|mut link| link.drain(&mut self.retained).for_each(drop));
     }
 
     fn flush_registration(&mut self, now: Now, origin: Origin) {
         let link = self.registrations.get_mut(&origin).and_then(|registration| registration.link.as_mut());
         let Some(link) = link else { return };
-        while let Some(output) = link.poll(now.instant, &Timing::DEFAULT) {
+        while let Some(output) = link.poll(&mut self.retained, now.instant, &Timing::DEFAULT) {
             if let Output::Transmit(datagram) = output {
                 self.counters.event(Event::Sent);
                 self.outbox.push(origin.0, datagram);
@@ -176,11 +187,12 @@ impl Frontend {
             return self.counters.drop(Drop::UnknownSession);
         };
         let Some(link) = &mut registration.link else { return self.counters.drop(Drop::UnknownSession) };
-        link.on_ack(now.instant, seq);
+        link.on_ack(&mut self.retained, now.instant, seq);
         if !link.is_proven() {
             registration.wrong_acks += 1;
             if registration.wrong_acks >= WRONG_ACKS_MAX {
                 // The login that follows begins with a number that has not been guessed at.
+                link.drain(&mut self.retained).for_each(drop);
                 registration.link = None;
             }
         }

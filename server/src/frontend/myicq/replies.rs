@@ -1,5 +1,6 @@
 //! What goes to clients.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use myicq_wire::link::{Outgoing, SendError, Token};
@@ -8,7 +9,7 @@ use myicq_wire::{
     Seq, ServerMessage, Str, UserProfile, encode_reply, message,
 };
 
-use super::notices::Notice;
+use super::notices::{Notice, to_wire};
 use super::{Frontend, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
@@ -23,7 +24,7 @@ impl Frontend {
     /// The hub answers a request.
     pub(super) fn on_answer(&mut self, now: Now, question: Question, answer: Answer, hub: &mut Hub) {
         let (key, Some((command, seq))) = (question.session, asked_by(question)) else { return };
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
         let charset = session.charset;
         match answer {
             Answer::Done => self.acknowledge(key, seq),
@@ -47,23 +48,26 @@ impl Frontend {
         }
     }
 
-    /// The hub has something to say.
-    pub(super) fn on_tell(&mut self, now: Now, key: SessionKey, tell: Tell, hub: &mut Hub) {
+    /// The hub has something to say to these.
+    pub(super) fn on_tell(&mut self, now: Now, keys: &[SessionKey], tell: Tell, hub: &mut Hub) {
         match tell {
-            Tell::Message(message) => self.deliver(now, key, &message, hub),
-            Tell::Here(users) => {
-                let notices: Vec<_> = users.iter().map(Notice::here).collect();
-                self.notify(now, key, &notices, hub);
-            }
-            Tell::Gone(uin) => self.notify(now, key, &[(uin, Notice::Gone)], hub),
-            Tell::StatusChanged(uin, status) => self.notify(now, key, &[(uin, Notice::Status(status))], hub),
-            Tell::Replaced => self.replace(now, key, Event::Replaced, hub),
+            Tell::Came(presence) => self.notify_all(now, keys, presence.uin, Notice::Here(to_wire(&presence)), hub),
+            Tell::Gone(uin) => self.notify_all(now, keys, uin, Notice::Gone, hub),
+            Tell::StatusChanged(uin, status) => self.notify_all(now, keys, uin, Notice::Status(status), hub),
+            Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
+            Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
+            Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
         }
     }
 
     fn deliver(&mut self, now: Now, key: SessionKey, message: &Message, hub: &mut Hub) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        let text = message::transcode(message.kind, &message.text, message.charset, session.charset);
+        let Some(session) = self.sessions.get(key) else { return };
+        // In its own charset it is as it should be since it was taken in.
+        let text = if message.charset == session.charset {
+            Cow::Borrowed(&*message.text)
+        } else {
+            message::transcode(message.kind, &message.text, message.charset, session.charset)
+        };
         let reply = Reply::Message(ServerMessage {
             kind: message.kind,
             from: message.from,
@@ -78,7 +82,7 @@ impl Frontend {
     /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
     /// acknowledge it.
     pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
-        if let Some(session) = self.sessions.get_mut(&key) {
+        if let Some(session) = self.sessions.get_mut(key) {
             let own = session.link.take_seq();
             let (address, envelope) = (session.address, session.envelope(own));
             self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
@@ -101,15 +105,23 @@ impl Frontend {
         token: Token,
         hub: &mut Hub,
     ) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         let seq = session.link.next_seq();
         // All that is put into replies has been bounded when it came: a buffer of the longest datagram holds it.
-        let Ok(len) = encode_reply(&session.envelope(Some(seq)), answers, reply, &mut self.room) else {
+        let mut room = std::mem::take(&mut self.room);
+        if let Ok(len) = encode_reply(&session.envelope(Some(seq)), answers, reply, &mut room) {
+            let bytes = room.get(..len).unwrap_or_default();
+            self.keep(now, key, Outgoing { answers, ..Outgoing::new(seq, bytes, token) }, hub);
+        } else {
             debug_assert!(false, "a reply that does not fit a datagram");
-            return;
-        };
-        let bytes = self.room.get(..len).unwrap_or_default();
-        match session.link.send(now.instant, Outgoing { seq, bytes, token, answers, before_proof: false }) {
+        }
+        self.room = room;
+    }
+
+    /// Hands a datagram to the link of its session.
+    pub(super) fn keep(&mut self, now: Now, key: SessionKey, outgoing: Outgoing<'_>, hub: &mut Hub) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        match session.link.send(&mut self.retained, outgoing) {
             Ok(()) => self.touched.push(key),
             Err(SendError::QueueFull) => self.end(now, key, Event::NotReading, hub),
             Err(_) => debug_assert!(false, "the link's own next number is out of turn"),
@@ -118,7 +130,7 @@ impl Frontend {
 
     /// Acknowledges a request that has no reply.
     pub(super) fn acknowledge(&mut self, key: SessionKey, seq: Seq) {
-        if let Some(session) = self.sessions.get_mut(&key) {
+        if let Some(session) = self.sessions.get_mut(key) {
             session.link.acknowledge(seq);
         }
         self.acknowledge_again(key, seq);
@@ -126,7 +138,7 @@ impl Frontend {
 
     /// Says once more that a request is acknowledged.
     pub(super) fn acknowledge_again(&mut self, key: SessionKey, seq: Seq) {
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
         let (address, envelope) = (session.address, session.envelope(None));
         self.push_reply(address, &envelope, Some(seq), &Reply::Ack);
     }
@@ -142,7 +154,7 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         self.counters.refusal(refusal);
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
         } else if command == Command::UpdateContact && matches!(refusal, Refusal::NoSuchUser | Refusal::OtherDomain) {

@@ -7,7 +7,6 @@ use myicq_wire::{
     AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MAX_PASSWORD_LEN, MessageKind,
     ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, message,
 };
-use zeroize::Zeroizing;
 
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
@@ -30,7 +29,9 @@ impl Frontend {
     pub(super) fn on_request(&mut self, now: Now, key: SessionKey, datagram: &[u8], hub: &mut Hub) {
         if self.receive(now, key, datagram, hub) {
             // On an ordered link others may have waited for this one.
-            while let Some((_, early)) = self.sessions.get_mut(&key).and_then(|session| session.link.release()) {
+            while let Some(session) = self.sessions.get_mut(key)
+                && let Some((_, early)) = session.link.release(&mut self.retained)
+            {
                 self.open_and_handle(now, key, &early, hub);
             }
         }
@@ -39,7 +40,7 @@ impl Frontend {
     /// Whether it was new and has been handled. It must open before its number is marked as received: anybody can send a number.
     fn receive(&mut self, now: Now, key: SessionKey, datagram: &[u8], hub: &mut Hub) -> bool {
         let Ok((header, body)) = ClientHeader::decode(datagram) else { return false };
-        let Some(session) = self.sessions.get_mut(&key) else { return false };
+        let Some(session) = self.sessions.get_mut(key) else { return false };
         let mut scratch = std::mem::take(&mut self.scratch);
         let opened = session.open(&header, body, &mut scratch);
         let handled = match (opened, header.seq) {
@@ -52,7 +53,7 @@ impl Frontend {
                 false
             }
             (Ok(request), Some(seq)) => {
-                let receipt = session.link.on_receive(now.instant, seq, datagram);
+                let receipt = session.link.on_receive(&mut self.retained, now.instant, seq, datagram);
                 if receipt == Receipt::New {
                     self.handle(now, key, seq, &request, hub);
                 } else {
@@ -69,7 +70,7 @@ impl Frontend {
     fn open_and_handle(&mut self, now: Now, key: SessionKey, datagram: &[u8], hub: &mut Hub) {
         let Ok((header, body)) = ClientHeader::decode(datagram) else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
-        if let Some(session) = self.sessions.get_mut(&key)
+        if let Some(session) = self.sessions.get_mut(key)
             && let (Ok(request), Some(seq)) = (session.open(&header, body, &mut scratch), header.seq)
         {
             self.handle(now, key, seq, &request, hub);
@@ -95,7 +96,7 @@ impl Frontend {
     }
 
     fn handle(&mut self, now: Now, key: SessionKey, seq: Seq, request: &Request<'_>, hub: &mut Hub) {
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
         let (command, uin) = (request.command(), session.uin);
         let ask = match *request {
             Request::KeepAlive(_) => return self.on_keepalive(key, seq, hub.online_users()),
@@ -141,7 +142,7 @@ impl Frontend {
 
     /// COMPAT: the clients of 2003 do not acknowledge this reply, so it is not retained.
     fn on_keepalive(&mut self, key: SessionKey, seq: Seq, online_users: u32) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else { return };
         session.link.acknowledge(seq);
         // Where every number must be retained, it has none.
         let own = session.link.take_seq();
@@ -149,23 +150,23 @@ impl Frontend {
         self.push_reply(address, &envelope, Some(seq), &Reply::KeepAlive(KeepAliveReply { online_users }));
     }
 
-    fn new_profile(&self, key: SessionKey, change: &ModifyUser<'_>) -> Result<Ask, Refusal> {
-        let charset = self.sessions.get(&key).map_or(self.config.charset, |session| session.charset);
+    fn new_profile(&self, key: SessionKey, change: &ModifyUser<'_>) -> Result<Ask<'static>, Refusal> {
+        let charset = self.sessions.get(key).map_or(self.config.charset, |session| session.charset);
         let profile = profile::from_wire(&change.profile, change.auth, charset, &self.config.limits)?;
         let password = match change.password {
             Some(Secret(password)) if password.is_empty() || password.len() > MAX_PASSWORD_LEN => {
                 return Err(Refusal::TooLong);
             }
-            Some(Secret(password)) => Some(Zeroizing::new(password.to_vec())),
+            Some(Secret(password)) => Some(password.into()),
             None => None,
         };
         Ok(Ask::ModifyProfile(Arc::clone(&profile), password))
     }
 
     /// A message in a form that crashes no client of 2003.
-    fn new_message(&self, key: SessionKey, sent: &SendMessage<'_>) -> Result<Ask, Refusal> {
+    fn new_message<'a>(&self, key: SessionKey, sent: &SendMessage<'a>) -> Result<Ask<'a>, Refusal> {
         let SendMessage { kind, to, text: Str(text), domain } = *sent;
-        let charset = self.sessions.get(&key).map_or(self.config.charset, |session| session.charset);
+        let charset = self.sessions.get(key).map_or(self.config.charset, |session| session.charset);
         if !self.is_here(domain) {
             return Err(Refusal::OtherDomain);
         }
@@ -176,6 +177,6 @@ impl Frontend {
             return Err(Refusal::TooLong);
         }
         let text = message::sanitize(kind, text, charset).map_err(|_| Refusal::Malformed)?;
-        Ok(Ask::Send { to, kind, text: text.into(), charset })
+        Ok(Ask::Send { to, kind, text, charset })
     }
 }

@@ -22,6 +22,8 @@ pub(super) const HELD_BYTES_MAX: usize = 2048;
 /// A logged-in client.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Of its key: no two sessions that had the same slot have the same.
+    pub(super) serial: u64,
     pub(super) uin: Uin,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
@@ -31,7 +33,6 @@ pub(super) struct Session {
     pub(super) charset: Charset,
     pub(super) link: Link,
     pub(super) last_heard: Instant,
-    pub(super) timers: Timers,
     /// What it is to be told of its contacts once it has taken what it was told before.
     pub(super) late_notices: Option<Box<LateNotices>>,
     key: Key,
@@ -57,35 +58,6 @@ pub(super) struct HalfOpen {
     pub(super) deadline: Instant,
 }
 
-/// The entries of a session in the queue of timers that count; others are stale. One is for what the link has to do, soon and often, one for
-/// the end of the session: were it one for both, each datagram would leave an entry behind that stays for minutes.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    link: Option<Instant>,
-    end: Option<Instant>,
-}
-
-impl Timers {
-    /// What is to be queued so that these two are not missed. A later deadline than the one that is queued waits until that one fires.
-    pub(super) fn arm(&mut self, link: Option<Instant>, end: Instant) -> [Option<Instant>; 2] {
-        [sooner(&mut self.link, link), sooner(&mut self.end, Some(end))]
-    }
-
-    /// Whether an entry that fires is one that counts.
-    pub(super) fn fire(&mut self, deadline: Instant) -> bool {
-        let counts = self.link == Some(deadline) || self.end == Some(deadline);
-        self.link = self.link.filter(|&link| link != deadline);
-        self.end = self.end.filter(|&end| end != deadline);
-        counts
-    }
-}
-
-fn sooner(queued: &mut Option<Instant>, deadline: Option<Instant>) -> Option<Instant> {
-    let sooner = deadline.filter(|&deadline| queued.is_none_or(|queued| deadline < queued))?;
-    *queued = Some(sooner);
-    *queued
-}
-
 impl Session {
     pub(super) fn new(
         (uin, id, address): (Uin, SessionId, SocketAddr),
@@ -101,6 +73,7 @@ impl Session {
             link.set_ordered();
         }
         Self {
+            serial: 0,
             uin,
             id,
             address,
@@ -110,7 +83,6 @@ impl Session {
             charset: if once { Charset::Gb18030 } else { legacy },
             link,
             last_heard: now,
-            timers: Timers::default(),
             late_notices: None,
             key,
             form: None,

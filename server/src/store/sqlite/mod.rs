@@ -186,7 +186,7 @@ mod tests {
             to: Uin::FIRST,
             time: UnixTime(0),
             kind: MessageKind::TEXT,
-            text: vec![b'x'; 100_000].into(),
+            text: vec![b'x'; 100_000],
             charset: Charset::Utf8,
         };
         Work::StoreMessage { message: Arc::new(message), max: 9, pair_max: 9 }

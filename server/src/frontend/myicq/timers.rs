@@ -1,0 +1,258 @@
+//! When each session has something to do: a wheel of lists, each of what is due within the same few milliseconds.
+//!
+//! A session has one timer. To set it, move it and take it back costs the same however many sessions there are, and touches no
+//! session: only the dense table of timers.
+
+use myicq_wire::Instant;
+
+/// Microseconds of a tick, as a power of two: 4 ms.
+const TICK_BITS: u32 = 12;
+
+/// Lists: so many ticks are 16 s, longer than a link waits. What is due later waits in the last list until that is due, and then moves on.
+const LISTS: usize = 4096;
+
+/// No list, no timer.
+const NONE: u32 = u32::MAX;
+
+/// A timer that is further away than this is not moved further: it is asked again when it is due.
+const FAR_MICROSECONDS: u64 = 1 << 20;
+
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    deadline: Instant,
+    /// Neighbours in the list, by slot.
+    next: u32,
+    previous: u32,
+    list: u32,
+}
+
+const UNSET: Timer = Timer { deadline: Instant(0), next: NONE, previous: NONE, list: NONE };
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    first: u32,
+    /// No timer in it is due sooner. It may be that none is due then any more.
+    soonest: Instant,
+}
+
+/// The timers of all sessions, by slot.
+#[derive(Debug)]
+pub(super) struct Timers {
+    timers: Vec<Timer>,
+    lists: Box<[List]>,
+    /// One bit for each list that is not empty.
+    occupied: [u64; LISTS / 64],
+    /// No list before that of this tick has a timer.
+    tick: u64,
+}
+
+fn tick(at: Instant) -> u64 {
+    at.0 >> TICK_BITS
+}
+
+fn list_of(tick: u64) -> usize {
+    usize::try_from(tick % LISTS as u64).unwrap_or_default()
+}
+
+impl Timers {
+    pub(super) fn new() -> Self {
+        let empty = List { first: NONE, soonest: Instant(u64::MAX) };
+        Self { timers: Vec::new(), lists: vec![empty; LISTS].into(), occupied: [0; LISTS / 64], tick: 0 }
+    }
+
+    /// Sets the timer of a slot.
+    pub(super) fn arm(&mut self, slot: u32, now: Instant, deadline: Instant) {
+        let Ok(index) = usize::try_from(slot) else { return };
+        if self.timers.len() <= index {
+            self.timers.resize(index + 1, UNSET);
+        }
+        let Some(timer) = self.timers.get(index) else { return };
+        let is_set = timer.list != NONE;
+        if is_set && timer.deadline <= deadline && timer.deadline.0 > now.0 + FAR_MICROSECONDS {
+            return;
+        }
+        self.cancel(slot);
+        if self.first_occupied().is_none() {
+            self.tick = self.tick.max(tick(now));
+        }
+        self.link(slot, deadline);
+    }
+
+    /// Takes the timer of a slot back, if it is set.
+    pub(super) fn cancel(&mut self, slot: u32) {
+        let Some(timer) = self.timer(slot).filter(|timer| timer.list != NONE) else { return };
+        let Timer { next, previous, list, .. } = std::mem::replace(timer, UNSET);
+        if let Some(next) = self.timer(next) {
+            next.previous = previous;
+        }
+        if let Some(previous) = self.timer(previous) {
+            previous.next = next;
+        } else {
+            self.set_first(list, next);
+        }
+    }
+
+    /// When [`Timers::fire`] is due, or somewhat sooner.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let list = self.first_occupied()?;
+        self.lists.get(list).map(|list| list.soonest)
+    }
+
+    /// Unsets the timers that are due and puts their slots into `due`.
+    pub(super) fn fire(&mut self, now: Instant, due: &mut Vec<u32>) {
+        while let Some(list) = self.first_occupied() {
+            let Some(&List { mut first, soonest }) = self.lists.get(list) else { break };
+            if soonest > now {
+                break;
+            }
+            // The wheel turns to this list, so that what is further away moves on to where it belongs by now.
+            self.tick = self.tick.max(tick(soonest.min(now)));
+            self.set_first_and_soonest(list, NONE, Instant(u64::MAX));
+            while let Some(timer) = self.timer(first) {
+                let Timer { deadline, next, .. } = std::mem::replace(timer, UNSET);
+                if deadline <= now {
+                    due.push(first);
+                } else {
+                    self.link(first, deadline);
+                }
+                first = next;
+            }
+        }
+        self.tick = self.tick.max(tick(now));
+    }
+
+    fn timer(&mut self, slot: u32) -> Option<&mut Timer> {
+        self.timers.get_mut(usize::try_from(slot).ok()?)
+    }
+
+    fn link(&mut self, slot: u32, deadline: Instant) {
+        // What is overdue is as good as due now; what is beyond the wheel waits at its end.
+        let place = tick(deadline).clamp(self.tick, self.tick + LISTS as u64 - 1);
+        let index = list_of(place);
+        let Some(&List { first, soonest }) = self.lists.get(index) else { return };
+        if let Some(first) = self.timer(first) {
+            first.previous = slot;
+        }
+        let list = u32::try_from(index).unwrap_or(NONE);
+        if let Some(timer) = self.timer(slot) {
+            *timer = Timer { deadline, next: first, previous: NONE, list };
+        }
+        let due = deadline.min(Instant(((place + 1) << TICK_BITS) - 1));
+        self.set_first_and_soonest(index, slot, soonest.min(due));
+    }
+
+    fn set_first(&mut self, list: u32, first: u32) {
+        let Ok(index) = usize::try_from(list) else { return };
+        let soonest = match self.lists.get(index) {
+            Some(list) if first != NONE => list.soonest,
+            _ => Instant(u64::MAX),
+        };
+        self.set_first_and_soonest(index, first, soonest);
+    }
+
+    fn set_first_and_soonest(&mut self, index: usize, first: u32, soonest: Instant) {
+        if let Some(list) = self.lists.get_mut(index) {
+            *list = List { first, soonest };
+        }
+        if let Some(bits) = self.occupied.get_mut(index / 64) {
+            let bit = 1 << (index % 64);
+            *bits = if first == NONE { *bits & !bit } else { *bits | bit };
+        }
+    }
+
+    /// The first list with a timer, from that of the tick on and around.
+    fn first_occupied(&self) -> Option<usize> {
+        let start = list_of(self.tick);
+        let words = self.occupied.len();
+        (0..=words).find_map(|step| {
+            let word = (start / 64 + step) % words;
+            let bits = self.occupied.get(word)?;
+            let bits = match step {
+                0 => bits & (u64::MAX << (start % 64)),
+                // Back where it began: what lies before the start comes last.
+                _ if step == words => bits & !(u64::MAX << (start % 64)),
+                _ => *bits,
+            };
+            (bits != 0).then(|| word * 64 + usize::try_from(bits.trailing_zeros()).unwrap_or_default())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Arm(u32, u64),
+        Cancel(u32),
+        Wait(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let microseconds = prop_oneof![0..5_000_u64, 0..2_000_000_u64, 0..200_000_000_u64];
+        let step = prop_oneof![
+            (0..20_u32, microseconds.clone()).prop_map(|(slot, after)| Step::Arm(slot, after)),
+            (0..20_u32).prop_map(Step::Cancel),
+            microseconds.prop_map(Step::Wait),
+        ];
+        proptest::collection::vec(step, 1..200)
+    }
+
+    proptest! {
+        /// Against a map: none fires too soon, none is missed, and the wheel wakes its owner in time, and not for ever.
+        #[test]
+        fn each_fires_in_its_time(steps in steps()) {
+            let (mut timers, mut model, mut now) = (Timers::new(), BTreeMap::<u32, u64>::new(), Instant(1 << 40));
+            for step in steps {
+                match step {
+                    Step::Arm(slot, after) => {
+                        let deadline = now.0 + after;
+                        timers.arm(slot, now, Instant(deadline));
+                        let kept = model.get(&slot).copied().filter(|&at| at <= deadline && at > now.0 + FAR_MICROSECONDS);
+                        model.insert(slot, kept.unwrap_or(deadline));
+                    }
+                    Step::Cancel(slot) => {
+                        timers.cancel(slot);
+                        model.remove(&slot);
+                    }
+                    Step::Wait(time) => {
+                        let end = Instant(now.0 + time);
+                        let mut wakes = 0;
+                        while let Some(at) = timers.next().filter(|&at| at <= end) {
+                            now = now.max(at);
+                            let mut due = Vec::new();
+                            timers.fire(now, &mut due);
+                            for slot in due {
+                                let deadline = model.remove(&slot);
+                                prop_assert!(deadline.is_some_and(|deadline| deadline <= now.0), "{slot} at {now:?}: {deadline:?}");
+                            }
+                            wakes += 1;
+                            prop_assert!(wakes < 1_000, "it wakes for nothing");
+                        }
+                        now = end;
+                        prop_assert!(model.values().all(|&deadline| deadline > now.0), "one was missed: {model:?}");
+                    }
+                }
+                let soonest = model.values().min().copied().map(Instant);
+                prop_assert!(soonest.is_none() == timers.next().is_none());
+                prop_assert!(timers.next() <= soonest || soonest.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_timer_fires_when_it_is_due_and_not_before() {
+        let (mut timers, now, mut due) = (Timers::new(), Instant(7_000_000), Vec::new());
+        timers.arm(3, now, Instant(7_200_001));
+        assert_eq!(timers.next(), Some(Instant(7_200_001)));
+        timers.fire(Instant(7_200_000), &mut due);
+        assert!(due.is_empty());
+        timers.fire(Instant(7_200_001), &mut due);
+        assert_eq!((due, timers.next()), (vec![3], None));
+    }
+}

@@ -1,0 +1,273 @@
+//! Passwords that argon2 has found right, so that it is asked once for each user and process instead of at every login.
+//!
+//! What is remembered is a keyed hash, whose key is random and never leaves the process. Whoever reads the memory of the process can
+//! try passwords against it fast; the beginnings of the passwords themselves are in the same memory, in the keys of the sessions.
+//!
+//! A login that is answered from here is answered as the store and argon2 would have answered it: nobody else changes passwords
+//! while the server has the data folder, and the hub forgets a verifier before it asks for the change.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use blake2::Blake2sMac;
+use blake2::digest::consts::U16;
+use blake2::digest::{CtOutput, KeyInit, Mac};
+use hashbrown::HashMap;
+use myicq_wire::{Instant, Uin};
+
+use super::Attempt;
+
+/// Users of a server whose password is remembered at most; some 80 MB. One more, and the one remembered longest is forgotten.
+pub(super) const REMEMBERED_MAX: usize = 1 << 20;
+
+/// Expired ones forgotten at each login: more than a login adds, and not so many that one login would be late for all the others.
+const FORGOTTEN_AT_ONCE: usize = 8;
+
+/// A keyed hash of a user's password. It is compared in constant time, wiped when it is dropped, and never shown.
+pub(super) type Verifier = CtOutput<Blake2sMac<U16>>;
+
+/// The verifiers of a hub's users.
+pub(super) struct Verifiers {
+    lifetime: Duration,
+    max: usize,
+    /// Knows the key and no password. In a box, so that the key stays where it is, and is wiped there, when the hub is moved.
+    keyed: Box<Blake2sMac<U16>>,
+    /// Since when, and what. The time of argon2's answer and not of the last login: who logs in every day is not remembered forever, and
+    /// those who came first go first.
+    known: HashMap<Uin, (Instant, Verifier)>,
+    /// Who was remembered when, the first first; also those who have been forgotten before their time.
+    by_age: VecDeque<(Instant, Uin)>,
+    /// Of the logins that argon2 has yet to judge. The hub bounds how many there are.
+    unproven: HashMap<Attempt, (Uin, Verifier)>,
+}
+
+impl Verifiers {
+    /// Remembers nobody yet, and later up to `max` users for up to `lifetime`; zero: nobody at all. The key must be random.
+    pub(super) fn new(key: &[u8; 32], lifetime: Duration, max: usize) -> Self {
+        Self {
+            lifetime,
+            max,
+            keyed: Box::new(Blake2sMac::new(key.into())),
+            known: HashMap::new(),
+            by_age: VecDeque::new(),
+            unproven: HashMap::new(),
+        }
+    }
+
+    /// The verifier of a password, right or wrong. Users with the same password have different ones.
+    pub(super) fn verifier(&self, uin: Uin, password: &[u8]) -> Verifier {
+        let mac = Blake2sMac::clone(&self.keyed);
+        mac.chain_update(uin.0.to_be_bytes()).chain_update(password).finalize()
+    }
+
+    /// Whether this is the verifier of the user's password. If not, the password may be right all the same.
+    pub(super) fn is_known(&mut self, now: Instant, uin: Uin, verifier: &Verifier) -> bool {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            match self.by_age.front() {
+                Some(&(since, _)) if now.since(since) >= self.lifetime => self.forget_oldest(),
+                _ => break,
+            }
+        }
+        let known = self.known.get(&uin).filter(|(since, _)| now.since(*since) < self.lifetime);
+        known.is_some_and(|(_, known)| known == verifier)
+    }
+
+    /// Argon2 is to judge a login with the password of this verifier: [`Verifiers::prove`] or [`Verifiers::drop_unproven`].
+    pub(super) fn begin(&mut self, attempt: Attempt, uin: Uin, verifier: Verifier) {
+        self.unproven.insert(attempt, (uin, verifier));
+    }
+
+    /// The password was right. Remembers it, unless it has been changed since the login began.
+    pub(super) fn prove(&mut self, now: Instant, attempt: Attempt) {
+        let Some((uin, verifier)) = self.unproven.remove(&attempt) else { return };
+        if self.lifetime.is_zero() {
+            return;
+        }
+        if self.by_age.len() >= self.max {
+            self.forget_oldest();
+        }
+        self.known.insert(uin, (now, verifier));
+        self.by_age.push_back((now, uin));
+    }
+
+    /// A login is over. Nothing, if its password has been proven.
+    pub(super) fn drop_unproven(&mut self, attempt: Attempt) {
+        self.unproven.remove(&attempt);
+    }
+
+    /// Forgets a user's password until argon2 has judged it again.
+    pub(super) fn forget(&mut self, uin: Uin) {
+        self.known.remove(&uin);
+    }
+
+    /// A user's password is about to be changed: to be called when the store is asked for it. A login under way may still be compared with
+    /// the old hash, and its answer come after the change; one that begins later is compared with what the change has left.
+    pub(super) fn on_change(&mut self, uin: Uin) {
+        self.forget(uin);
+        self.unproven.retain(|_, (of, _)| *of != uin);
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((since, uin)) = self.by_age.pop_front()
+            && self.known.get(&uin).is_some_and(|(known_since, _)| *known_since == since)
+        {
+            self.forget(uin);
+        }
+    }
+}
+
+impl fmt::Debug for Verifiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifiers").field("known", &self.known.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+    const MAX: usize = 20;
+    const ALICE: Uin = Uin(10_000);
+    const BOB: Uin = Uin(10_001);
+    const BEGIN: Instant = Instant(1_000_000);
+
+    fn verifiers() -> Verifiers {
+        Verifiers::new(&[7; 32], LIFETIME, MAX)
+    }
+
+    impl Verifiers {
+        fn remember(&mut self, now: Instant, uin: Uin, password: &[u8]) {
+            let verifier = self.verifier(uin, password);
+            self.begin(Attempt(1), uin, verifier);
+            self.prove(now, Attempt(1));
+        }
+
+        fn knows(&mut self, now: Instant, uin: Uin, password: &[u8]) -> bool {
+            let verifier = self.verifier(uin, password);
+            self.is_known(now, uin, &verifier)
+        }
+    }
+
+    #[test]
+    fn what_was_proven_is_known_and_nothing_else() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        assert!(verifiers.knows(BEGIN, ALICE, b"secret"));
+        for wrong in [&b""[..], b"Secret", b"secre", b"secret\0", &[b's'; 128]] {
+            assert!(!verifiers.knows(BEGIN, ALICE, wrong), "{wrong:?}");
+        }
+        assert!(!verifiers.knows(BEGIN, BOB, b"secret"));
+    }
+
+    /// The key, the user and all of the password count. One byte of the user's number is none of the password's.
+    #[test]
+    fn verifiers_differ() {
+        let verifiers = verifiers();
+        let first = verifiers.verifier(ALICE, b"secret");
+        assert!(first == verifiers.verifier(ALICE, b"secret"));
+        assert!(first != verifiers.verifier(BOB, b"secret"));
+        assert!(first != verifiers.verifier(ALICE, b"secret!"));
+        assert!(first != Verifiers::new(&[8; 32], LIFETIME, MAX).verifier(ALICE, b"secret"));
+        assert!(verifiers.verifier(Uin(0), b"\0a") != verifiers.verifier(Uin(0), b"a"));
+    }
+
+    #[test]
+    fn a_login_that_is_not_proven_leaves_nothing() {
+        let mut verifiers = verifiers();
+        let verifier = verifiers.verifier(ALICE, b"secret");
+        verifiers.begin(Attempt(1), ALICE, verifier);
+        assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
+        verifiers.drop_unproven(Attempt(1));
+        verifiers.prove(BEGIN, Attempt(1));
+        assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
+        assert!(verifiers.unproven.is_empty() && verifiers.by_age.is_empty());
+    }
+
+    #[test]
+    fn the_lifetime_runs_from_the_proof_and_not_from_the_last_login() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        let last = Instant((BEGIN + LIFETIME).0 - 1);
+        assert!(verifiers.knows(last, ALICE, b"secret"));
+        assert!(!verifiers.knows(BEGIN + LIFETIME, ALICE, b"secret"));
+        assert!(verifiers.known.is_empty() && verifiers.by_age.is_empty());
+    }
+
+    #[test]
+    fn a_second_proof_begins_anew() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        let later = BEGIN + LIFETIME / 2;
+        verifiers.remember(later, ALICE, b"secret");
+        assert!(verifiers.knows(BEGIN + LIFETIME, ALICE, b"secret"));
+        assert!(!verifiers.knows(later + LIFETIME, ALICE, b"secret"));
+    }
+
+    #[test]
+    fn no_lifetime_is_no_memory() {
+        let mut verifiers = Verifiers::new(&[7; 32], Duration::ZERO, MAX);
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
+        assert!(verifiers.known.is_empty() && verifiers.by_age.is_empty() && verifiers.unproven.is_empty());
+    }
+
+    #[test]
+    fn what_has_expired_is_forgotten_a_few_at_a_time() {
+        let mut verifiers = verifiers();
+        (20_000..20_020).for_each(|uin| verifiers.remember(BEGIN, Uin(uin), b"secret"));
+        for left in [12, 4, 0] {
+            assert!(!verifiers.knows(BEGIN + LIFETIME, Uin(20_019), b"secret"));
+            assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (left, left));
+        }
+    }
+
+    #[test]
+    fn as_many_are_known_as_may_be_and_one_more_forgets_the_oldest() {
+        let mut verifiers = verifiers();
+        (20_000..20_020).for_each(|uin| verifiers.remember(BEGIN, Uin(uin), b"secret"));
+        assert_eq!(verifiers.known.len(), MAX);
+        assert!(verifiers.knows(BEGIN, Uin(20_000), b"secret"));
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (MAX, MAX));
+        assert!(!verifiers.knows(BEGIN, Uin(20_000), b"secret"));
+        assert!(verifiers.knows(BEGIN, Uin(20_001), b"secret") && verifiers.knows(BEGIN, ALICE, b"secret"));
+    }
+
+    /// Who was forgotten and remembered again is as old as the second time.
+    #[test]
+    fn an_older_place_in_the_queue_does_not_count() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        verifiers.on_change(ALICE);
+        let later = BEGIN + LIFETIME / 2;
+        verifiers.remember(later, ALICE, b"other");
+        assert!(verifiers.knows(BEGIN + LIFETIME, ALICE, b"other"));
+        assert_eq!(verifiers.by_age.len(), 1);
+    }
+
+    #[test]
+    fn a_change_forgets_what_is_known_and_what_may_be_proven() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        verifiers.remember(BEGIN, BOB, b"secret");
+        for (attempt, uin) in [(Attempt(2), ALICE), (Attempt(3), BOB)] {
+            let verifier = verifiers.verifier(uin, b"late");
+            verifiers.begin(attempt, uin, verifier);
+        }
+        verifiers.on_change(ALICE);
+        verifiers.prove(BEGIN, Attempt(2));
+        verifiers.prove(BEGIN, Attempt(3));
+        assert!(!verifiers.knows(BEGIN, ALICE, b"secret") && !verifiers.knows(BEGIN, ALICE, b"late"));
+        assert!(verifiers.knows(BEGIN, BOB, b"late"));
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let mut verifiers = verifiers();
+        verifiers.remember(BEGIN, ALICE, b"secret");
+        assert_eq!(format!("{verifiers:?}"), "Verifiers { known: 1, .. }");
+        assert_eq!(format!("{:?}", verifiers.verifier(ALICE, b"secret")), "CtOutput { ... }");
+    }
+}

@@ -81,7 +81,7 @@ impl Messages {
             to: self.uin(),
             time: UnixTime(self.id),
             kind: MessageKind::TEXT,
-            text: vec![b'x'; 64].into(),
+            text: vec![b'x'; 64],
             charset: Charset::Gbk,
         };
         Work::StoreMessage { message: Arc::new(message), max: 1000, pair_max: 100 }

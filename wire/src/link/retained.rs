@@ -12,11 +12,14 @@ use crate::{Instant, Seq};
 /// A slot that is free keeps this many bytes for the next datagram. Nearly all are shorter.
 const KEPT_CAPACITY: usize = 512;
 
+/// As many slots stay when nothing is kept any more. More of them are given back: a burst, when everybody comes at once, must
+/// not be paid for until the end.
+const KEPT_SLOTS: usize = 4096;
+
 /// What the links of one owner keep: their unacknowledged datagrams, and those that came early.
 ///
 /// One value serves any number of links, and a link has to be given the same one in every call. It grows to the most
-/// datagrams that were ever kept at once, and from there on takes no more memory: a slot is used again, and its bytes
-/// with it.
+/// datagrams that are kept at once, and then takes no more memory: a slot is used again, and its bytes with it.
 #[derive(Default)]
 pub struct Retained {
     slots: Vec<Slot>,
@@ -122,6 +125,9 @@ impl Retained {
         } else {
             self.join(previous, next);
             *first = first.map(|first| if first == index { next } else { first });
+        }
+        if self.len == 0 && self.slots.len() > KEPT_SLOTS {
+            *self = Self::default();
         }
         Some(entry)
     }
@@ -235,6 +241,20 @@ mod tests {
 
     fn seq(number: u16) -> Seq {
         Seq::new(number).unwrap()
+    }
+
+    #[test]
+    fn the_room_of_a_burst_is_given_back_at_its_end() {
+        for (count, kept) in [(KEPT_SLOTS, KEPT_SLOTS), (KEPT_SLOTS + 1, 0)] {
+            let (mut retained, mut ring) = (Retained::new(), None);
+            let entry = Entry::new(Seq::FIRST);
+            let slots: Vec<_> = (0..count).map(|_| retained.push(&mut ring, entry, b"burst").unwrap()).collect();
+            for index in slots {
+                retained.remove(&mut ring, index).unwrap();
+            }
+            assert_eq!((retained.len(), retained.slots.len()), (0, kept));
+            assert!(retained.push(&mut ring, entry, b"more").is_some());
+        }
     }
 
     #[test]

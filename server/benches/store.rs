@@ -315,7 +315,8 @@ async fn build(file: &Path, users: u32, contacts: u32) -> sqlx::Result<()> {
     connection.execute("PRAGMA cache_size = -262144; BEGIN").await?;
     let sql = "WITH RECURSIVE step (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM step WHERE i + 1 < ?1) \
                INSERT INTO users (uin, password_hash, nick, city, email) \
-               SELECT ?2 + i, printf('$argon2id$v=19$m=19456,t=2,p=1$%043d$%022d', i, i), 'user ' || i, 'Berlin', i || '@example.org' FROM step";
+               SELECT ?2 + i, printf('$argon2id$v=19$m=19456,t=2,p=1$%043d$%022d', i, i), \
+               'user ' || i, 'Berlin', i || '@example.org' FROM step";
     query(sql).bind(users).bind(Uin::FIRST.0).execute(&mut connection).await?;
     // Contacts lie all over the users, as they do in life.
     let sql = "WITH RECURSIVE step (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM step WHERE i < ?3) \

@@ -15,10 +15,10 @@ use super::Request;
 use super::order::{Thing, Touch};
 
 /// Requests in one commit at most. A thousand messages are some 300 KB in the log of the database, and one wait for the disk.
-pub const BATCH_MAX: usize = 1024;
+pub(super) const BATCH_MAX: usize = 1024;
 
 /// Reads that are done together at most. Some milliseconds for the longest contact lists: a login behind them waits no longer.
-pub const READS_MAX: usize = 256;
+pub(super) const READS_MAX: usize = 256;
 
 /// Requests on their way to the disk. Has no limit of its own: what a shard may have under way is limited.
 #[derive(Debug, Default)]

@@ -10,7 +10,6 @@ mod order;
 mod run;
 mod sqlite;
 
-pub use lanes::{BATCH_MAX, READS_MAX};
 pub use memory::MemoryStore;
 pub use run::run;
 pub use sqlite::{OpenError, SqliteReader, SqliteStore, UserError, UserSummary};

@@ -171,6 +171,22 @@ async fn another_program_may_read_and_must_wait_its_turn() {
 }
 
 #[tokio::test]
+async fn the_reader_reads_what_can_be_read_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut asker = open(folder.path()).await;
+    let mut reader = Asker::new(asker.store.reader().await.unwrap());
+    asker.register_three().await;
+    let account = || Work::LoadAccount { uin: ANN };
+    let found = || Outcome::Account(Some("hash".to_owned()));
+    assert_eq!(reader.ask_all([create("hash"), account()]).await, [Outcome::Failed, found()]);
+    assert_eq!(asker.ask(create("hash")).await, Outcome::Created(Uin(10_004)));
+
+    connect(folder.path()).await.execute("DROP TABLE contacts").await.unwrap();
+    let works = [account(), Work::LoadContacts { uin: ANN }, account()];
+    assert_eq!(reader.ask_all(works).await, [found(), Outcome::Failed, found()]);
+}
+
+#[tokio::test]
 async fn a_commit_that_was_given_up_leaves_nothing_behind() {
     use std::future::Future;
     use std::pin::pin;

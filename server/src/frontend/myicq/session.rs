@@ -135,3 +135,14 @@ impl Session {
         myicq_wire::Sealing { key: &self.key, form }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a hundred thousand of them, nearly all idle.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 392, "{} bytes", size_of::<Session>());
+    }
+}

@@ -42,6 +42,8 @@ pub(super) struct Timers {
     lists: Box<[List]>,
     /// One bit for each list that is not empty.
     occupied: [u64; LISTS / 64],
+    /// One bit for each word of those that is not 0.
+    words: u64,
     /// No list before that of this tick has a timer.
     tick: u64,
 }
@@ -57,7 +59,7 @@ fn list_of(tick: u64) -> usize {
 impl Timers {
     pub(super) fn new() -> Self {
         let empty = List { first: NONE, soonest: Instant(u64::MAX) };
-        Self { timers: Vec::new(), lists: vec![empty; LISTS].into(), occupied: [0; LISTS / 64], tick: 0 }
+        Self { timers: Vec::new(), lists: vec![empty; LISTS].into(), occupied: [0; LISTS / 64], words: 0, tick: 0 }
     }
 
     /// Sets the timer of a slot.
@@ -72,7 +74,7 @@ impl Timers {
             return;
         }
         self.cancel(slot);
-        if self.first_occupied().is_none() {
+        if self.words == 0 {
             self.tick = self.tick.max(tick(now));
         }
         self.link(slot, deadline);
@@ -157,25 +159,30 @@ impl Timers {
         if let Some(bits) = self.occupied.get_mut(index / 64) {
             let bit = 1 << (index % 64);
             *bits = if first == NONE { *bits & !bit } else { *bits | bit };
+            let word = 1 << (index / 64);
+            self.words = if *bits == 0 { self.words & !word } else { self.words | word };
         }
     }
 
     /// The first list with a timer, from that of the tick on and around.
     fn first_occupied(&self) -> Option<usize> {
         let start = list_of(self.tick);
-        let words = self.occupied.len();
-        (0..=words).find_map(|step| {
-            let word = (start / 64 + step) % words;
-            let bits = self.occupied.get(word)?;
-            let bits = match step {
-                0 => bits & (u64::MAX << (start % 64)),
-                // Back where it began: what lies before the start comes last.
-                _ if step == words => bits & !(u64::MAX << (start % 64)),
-                _ => *bits,
-            };
-            (bits != 0).then(|| word * 64 + usize::try_from(bits.trailing_zeros()).unwrap_or_default())
-        })
+        let from_start = self.occupied.get(start / 64)? & (u64::MAX << (start % 64));
+        if from_start != 0 {
+            return Some(start / 64 * 64 + first_bit(from_start));
+        }
+        // Around from the next word on; the lists before the start, in its own word, come last.
+        let turn = u32::try_from(start / 64 + 1).unwrap_or_default();
+        let words = self.words.rotate_right(turn);
+        let word = (start / 64 + 1 + first_bit(words)) % self.occupied.len();
+        let bits = *self.occupied.get(word)?;
+        (bits != 0).then(|| word * 64 + first_bit(bits))
     }
+}
+
+/// Where the first bit that is set stands; 64 where there is none.
+fn first_bit(bits: u64) -> usize {
+    usize::try_from(bits.trailing_zeros()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 #[test]
 fn what_comes_while_the_mailbox_is_loaded_follows_without_the_disk() {
     let mut scene = Scene::new();
-    let (mut alice, mut bob) = being_loaded(&mut scene);
+    let (mut alice, bob) = being_loaded(&mut scene);
     scene.fail_next(|work| matches!(work, Work::StoreMessage { .. }));
     for text in numbers(1..24) {
         alice.say(&mut scene, bob.uin, &text);
@@ -212,7 +212,7 @@ fn what_comes_while_the_mailbox_is_loaded_follows_without_the_disk() {
 fn what_comes_while_the_mailbox_is_loaded_stays_in_order_however_much_it_is() {
     for count in [24, 25, 26, 60] {
         let mut scene = Scene::new();
-        let (mut alice, mut bob) = being_loaded(&mut scene);
+        let (mut alice, bob) = being_loaded(&mut scene);
         for text in numbers(1..count) {
             alice.say(&mut scene, bob.uin, &text);
         }
@@ -227,7 +227,7 @@ fn what_comes_while_the_mailbox_is_loaded_stays_in_order_however_much_it_is() {
 #[test]
 fn what_waited_too_long_while_the_mailbox_is_loaded_is_stored_and_stays_in_order() {
     let mut scene = Scene::new();
-    let (mut alice, mut bob) = being_loaded(&mut scene);
+    let (mut alice, bob) = being_loaded(&mut scene);
     alice.say(&mut scene, bob.uin, "1");
     scene.advance(HOLD);
     alice.say(&mut scene, bob.uin, "2");
@@ -239,7 +239,7 @@ fn what_waited_too_long_while_the_mailbox_is_loaded_is_stored_and_stays_in_order
 #[test]
 fn what_waits_while_the_mailbox_is_loaded_is_kept_when_the_session_ends() {
     let mut scene = Scene::new();
-    let (mut alice, mut bob) = being_loaded(&mut scene);
+    let (mut alice, bob) = being_loaded(&mut scene);
     alice.say(&mut scene, bob.uin, "1");
     bob.log_out(&mut scene);
     scene.resume();

@@ -142,13 +142,16 @@ impl Args for SettingArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         let defaults = Config::default();
         command.args(SETTINGS.iter().map(|setting| {
-            let help = format!("{} [default: {}]", setting.about, setting.show(&defaults));
             // The default is not clap's business: it would go before the file.
-            Arg::new(setting.flag)
-                .long(setting.flag)
-                .env(setting.env)
+            let about = setting.about.trim_end_matches('.');
+            let help = format!("{about} [default: {}]", setting.show(&defaults));
+            let reason = if setting.reason.is_empty() { String::new() } else { format!("\n\n{}", setting.reason) };
+            Arg::new(&*setting.flag)
+                .long(&*setting.flag)
+                .env(&*setting.env)
                 .hide_env_values(true)
-                .value_name(setting.value)
+                .value_name(&*setting.value)
+                .long_help(format!("{help}{reason}\n\nIt takes {}", setting.wanted))
                 .help(help)
         }))
     }
@@ -161,9 +164,9 @@ impl Args for SettingArgs {
 impl FromArgMatches for SettingArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = SETTINGS.iter().filter_map(|setting| {
-            let value = matches.get_one::<String>(setting.flag)?.clone();
-            let place = match matches.value_source(setting.flag) {
-                Some(ValueSource::EnvVariable) => setting.env.to_owned(),
+            let value = matches.get_one::<String>(&setting.flag)?.clone();
+            let place = match matches.value_source(&setting.flag) {
+                Some(ValueSource::EnvVariable) => setting.env.clone(),
                 _ => format!("--{}", setting.flag),
             };
             Some(Override { setting, value, place })
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn the_help_lists_every_setting_and_every_exit_code() {
         let help = Cli::command().render_long_help().to_string();
-        for setting in &SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(help.contains(&format!("--{} <{}>", setting.flag, setting.value)), "{}", setting.flag);
         }
         assert!(help.contains("  75  another myicqd uses the data folder"), "{help}");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use myicq_server::config::ConfigError;
+use myicq_server::config::ConfigErrors;
 use myicq_server::driver::RunError;
 use myicq_server::passwords::HashError;
 use myicq_server::store::{OpenError, UserError};
@@ -83,8 +83,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
+impl From<ConfigErrors> for Failure {
+    fn from(error: ConfigErrors) -> Self {
         Self::new(Exit::Usage, error)
     }
 }

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use myicq_server::{Config, driver};
+use myicq_server::config::Sources;
+use myicq_server::driver;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, LogArgs, LogFormat, RunArgs};
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 
 fn run(args: &RunArgs) -> Result<(), Failure> {
     start_log(&args.log)?;
-    let config = Config::load(args.config.as_deref(), &args.settings.0)?;
+    let config = Sources { file: args.config.clone(), overrides: args.settings.0.clone() }.load()?.config;
     driver::run(config, announce)?;
     Ok(())
 }

@@ -92,9 +92,9 @@ pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunErro
 
 async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
-    let sockets = socket::bind(config.listen, shard_count(&config))?;
-    let address = sockets.first().map_or(Ok(config.listen), std::net::UdpSocket::local_addr);
-    let address = address.map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
+    let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
+    let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -105,7 +105,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let (watch, mut ended) = Watch::new();
     let (mailboxes, receivers) = Mailboxes::new(&shares);
 
-    let store = store::start(config.data.clone(), mailboxes.clone(), watch.clone()).await?;
+    let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
@@ -129,7 +129,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
 /// As many as the configuration says: by default one for each core that the system gives us.
 fn shard_count(config: &Config) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    config.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
+    config.listen.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
 }
 
 /// Obeys signals until all threads have ended as they were told to.

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use myicq_server::Config;
-use myicq_server::config::{Override, SETTINGS};
+use myicq_server::config::{Override, SETTINGS, Sources};
 use myicq_wire::Uin;
 
 use crate::exit::Exit;
 
 /// A MyICQ server for a small network, with an embedded database.
 #[derive(Debug, Parser)]
-#[command(name = "myicqd", version, about, after_help = Exit::list(), args_conflicts_with_subcommands = true)]
+#[command(name = "myicqd", version, after_help = Exit::list(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) run: RunArgs,
@@ -28,17 +29,67 @@ pub(crate) enum Command {
     /// Look after the users of a server that is not running
     #[command(after_help = Exit::list())]
     User(UserArgs),
+    /// Check the configuration, or show it
+    Config(ConfigArgs),
+    /// Write the manual pages
+    Man {
+        /// The folder for them, made when it is not there
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Print what a shell needs to complete the commands
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The configuration file (TOML); flags and variables go before it
-    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", hide_env_values = true)]
-    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// The configuration file (TOML); flags and variables go before it
+    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
     pub(crate) settings: SettingArgs,
+}
+
+impl SourceArgs {
+    pub(crate) fn into_sources(self) -> Sources {
+        Sources { file: self.config, overrides: self.settings.0 }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what holds, where each value is from, and all that is wrong or may not be meant
+    #[command(after_help = Exit::list())]
+    Check(ConfigCommandArgs),
+    /// Print the configuration as a file that explains itself
+    #[command(after_help = Exit::list())]
+    Show(ConfigCommandArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCommandArgs {
+    /// As an object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +202,7 @@ impl Args for SettingArgs {
                 .env(&*setting.env)
                 .hide_env_values(true)
                 .value_name(&*setting.value)
+                .help_heading(setting.section_about.trim_end_matches('.'))
                 .long_help(format!("{help}{reason}\n\nIt takes {}", setting.wanted))
                 .help(help)
         }))
@@ -205,7 +257,7 @@ mod tests {
         let settings = |arguments: &[&str]| {
             let cli = Cli::try_parse_from(arguments).unwrap();
             let run = if let Some(Command::Run(run)) = cli.command { run } else { cli.run };
-            run.settings.0.into_iter().map(|given| (given.place, given.value)).collect::<Vec<_>>()
+            run.sources.settings.0.into_iter().map(|given| (given.place, given.value)).collect::<Vec<_>>()
         };
         let expected = [("--listen".to_owned(), "127.0.0.1:1".to_owned()), ("--data".to_owned(), "d".to_owned())];
         assert_eq!(settings(&["myicqd", "--data", "d", "--listen", "127.0.0.1:1"]), expected);

@@ -2,11 +2,13 @@
 //! `--help`, the manual pages, `myicqd config show`, docs/myicqd.example.toml and docs/operations.md.
 
 mod form;
+mod hints;
 mod load;
 mod show;
 mod table;
 
 pub use form::Toml;
+pub use hints::{Hint, hints, unknown_variables};
 pub use load::{ConfigError, ConfigErrors, Loaded, Override, Sources};
 pub use show::document;
 pub use table::Setting;

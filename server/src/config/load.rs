@@ -282,7 +282,7 @@ fn decimal(number: &DeInteger<'_>) -> String {
     value.map_or_else(|_| number.to_string(), |value| value.to_string())
 }
 
-fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
     let known = known.into_iter().map(|known| (strsim::jaro_winkler(name, &known), known));
     known.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
 }

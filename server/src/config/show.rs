@@ -40,7 +40,7 @@ pub fn document(loaded: &Loaded) -> String {
 
 /// As TOML has it.
 fn value(setting: &Setting, shown: &str) -> String {
-    let is_number = setting.toml != Toml::Text && shown.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = setting.toml != Toml::Text && shown.parse::<u64>().is_ok();
     if is_number { shown.to_owned() } else { toml::Value::from(shown).to_string() }
 }
 

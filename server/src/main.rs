@@ -42,8 +42,9 @@ fn main() -> ExitCode {
 
 fn run(args: RunArgs) -> Result<(), Failure> {
     start_log(&args.log)?;
-    let config = args.sources.into_sources().load()?.config;
-    driver::run(config, announce)?;
+    let sources = args.sources.into_sources();
+    let config = sources.load()?.config;
+    driver::run(config, Some(sources), |address, _| announce(address))?;
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs, open sockets and write files")]
 
 mod config;
+#[cfg(unix)]
+mod reload;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

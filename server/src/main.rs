@@ -4,6 +4,7 @@
 mod admin;
 mod cli;
 mod exit;
+mod trial;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -43,6 +44,12 @@ fn main() -> ExitCode {
 fn run(args: RunArgs) -> Result<(), Failure> {
     start_log(&args.log)?;
     let sources = args.sources.into_sources();
+    if args.smoke {
+        return trial::smoke::run(sources);
+    }
+    if args.demo {
+        return trial::demo::run(sources);
+    }
     let config = sources.load()?.config;
     driver::run(config, Some(sources), |address, _| announce(address))?;
     Ok(())

@@ -5,6 +5,7 @@
 mod config;
 #[cfg(unix)]
 mod reload;
+mod trial;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod contacts;
+mod directory;
 mod messages;
 mod online;
 mod presence;
@@ -25,7 +26,7 @@ pub use types::*;
 
 use self::accounts::LoginStep;
 use self::messages::{Deliveries, Said, Sent};
-use self::online::{Online, Users};
+use self::online::{Details, Flight, Online, Users};
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
@@ -108,7 +109,8 @@ enum Waiting {
         asked: bool,
     },
     MessageStored(MessageId),
-    MessagesLoaded(SessionKey),
+    /// So many, or fewer if there are no more.
+    MessagesLoaded(SessionKey, usize),
     MessageDeleted,
     LastMessage,
 }
@@ -122,9 +124,9 @@ impl Hub {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
+            online: Users::new(share.count()),
             config,
             share,
-            online: Users::default(),
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
             authorizing: BTreeMap::new(),
@@ -158,6 +160,11 @@ impl Hub {
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
         let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
+    }
+
+    /// The session of a user who is here.
+    pub fn session_of(&self, uin: Uin) -> Option<SessionKey> {
+        self.online.get(uin).map(|user| user.session)
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -214,7 +221,7 @@ impl Hub {
             Waiting::Authorization(sent) => self.on_authorization(now, sent, &reply.outcome),
             Waiting::Authorized { sent, asked } => self.on_authorized(now, sent, asked, &reply.outcome),
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
-            Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
+            Waiting::MessagesLoaded(session, limit) => self.on_messages(now, session, limit, reply.outcome),
             Waiting::MessageDeleted => {}
             Waiting::LastMessage => self.on_last_message(now, &reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {

@@ -3,7 +3,9 @@
 use myicq_wire::{Status, Uin};
 
 use super::messages::Mailbox;
-use super::{Answer, Content, Effect, Hub, Online, Place, Question, Refusal, SessionKey, Sight, Tell};
+use super::{
+    Answer, Content, Details, Effect, Flight, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell,
+};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -20,7 +22,7 @@ impl Hub {
     /// A user is here, through a session whose address is proven. Another session of his is replaced.
     pub fn open(&mut self, now: Now, session: SessionKey, status: Status, place: Place) {
         let uin = session.uin;
-        let old = self.online.get(uin).map(|user| user.session);
+        let old = self.session_of(uin);
         if old.is_some_and(|old| old.serial > session.serial) {
             // The proof of an older login came late: the newer one stays.
             return self.tell(session, Tell::Replaced);
@@ -31,15 +33,14 @@ impl Hub {
             was_seen = self.forget_session(old);
         }
         let status = at_login(status);
-        let user =
-            Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
         self.share.count_visible(false, is_visible(status));
-        match user.presence() {
-            Some(presence) => self.announce(uin, Sight::Came(presence)),
-            None if was_seen => self.announce(uin, Sight::Gone(uin)),
-            None => {}
+        if is_visible(status) {
+            self.announce(uin, Sight::Came(Presence { uin, status, place }));
+        } else if was_seen {
+            self.announce(uin, Sight::Gone(uin));
         }
-        self.online.insert(user);
+        let user = Online { session, status, mailbox: Mailbox::default(), flight: Flight::default() };
+        self.online.insert(user, Details { place, contacts: Vec::new() });
         self.load_contacts(session);
         self.load_messages(uin);
         self.settle(now);
@@ -56,11 +57,12 @@ impl Hub {
     /// Whether others saw the user whose session it was.
     fn forget_session(&mut self, session: SessionKey) -> bool {
         let uin = session.uin;
-        let Some(user) = self.online.remove(session) else { return false };
-        for id in user.in_flight {
+        let Some((user, details)) = self.online.remove(session) else { return false };
+        for id in self.deliveries.in_flight(user.flight) {
             self.abandon(id);
         }
-        for contact in user.contacts {
+        self.store_waiting(uin);
+        for contact in details.contacts {
             self.post(contact, Content::Unwatch(uin));
         }
         self.share.count_visible(is_visible(user.status), false);
@@ -74,7 +76,7 @@ impl Hub {
             return self.answer(question, Answer::Refused(Refusal::Malformed));
         }
         let before = std::mem::replace(&mut user.status, status);
-        let presence = user.presence();
+        let presence = self.online.presence(uin);
         self.share.count_visible(is_visible(before), is_visible(status));
         match presence {
             Some(_) if before == status => {}
@@ -114,7 +116,7 @@ impl Hub {
             }
             watchers.push(watcher);
         }
-        if let Some(presence) = self.online.get(target).and_then(|user| user.presence()) {
+        if let Some(presence) = self.online.presence(target) {
             self.show(watcher, Sight::Here(presence));
         }
     }
@@ -148,7 +150,7 @@ impl Hub {
             Sight::Status(uin, status) => Tell::StatusChanged(uin, status),
             Sight::Gone(uin) => Tell::Gone(uin),
         };
-        let here = |watcher: &Uin| self.online.get(*watcher).map(|user| user.session);
+        let here = |watcher: &Uin| self.session_of(*watcher);
         let sessions: Vec<_> = watchers.iter().filter_map(here).collect();
         match *sessions {
             [] => {}
@@ -159,8 +161,7 @@ impl Hub {
 
     pub(super) fn tell_arrivals(&mut self) {
         while let Some((watcher, arrivals)) = self.arrivals.pop_first() {
-            if let Some(user) = self.online.get(watcher) {
-                let session = user.session;
+            if let Some(session) = self.session_of(watcher) {
                 self.tell(session, Tell::Here(arrivals));
             }
         }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use myicq_wire::link::{Output, Retained, Timing, Token};
-use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
 use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
@@ -198,6 +198,10 @@ impl Frontend {
         }
     }
 
+    fn find_session(&self, uin: Uin, id: SessionId, hub: &Hub) -> Option<SessionKey> {
+        self.sessions.find(hub.session_of(uin), uin, id)
+    }
+
     fn on_session_datagram(
         &mut self,
         now: Now,
@@ -206,7 +210,7 @@ impl Frontend {
         datagram: &[u8],
         hub: &mut Hub,
     ) {
-        let Some(key) = self.sessions.find(header.uin, header.session) else {
+        let Some(key) = self.find_session(header.uin, header.session, hub) else {
             return self.on_stray(now, from, header, command);
         };
         let Some(session) = self.sessions.get_mut(key) else { return };

@@ -2,6 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failure here fails the test")]
 #![expect(clippy::disallowed_methods, reason = "the tests run programs, open sockets and write files")]
 
+mod config;
+#[cfg(unix)]
+mod reload;
+mod trial;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -281,6 +286,12 @@ fn users_come_and_go() {
     assert_eq!(succeeds(with_input(passwd("20000"), "hunter3")), "");
     assert!(fails(with_input(passwd("5"), "hunter3"), 67).contains("there is no user 5"));
     assert!(fails(with_input(passwd("20000"), ""), 2).contains("the password must be"));
+
+    let exported = succeeds(user(&["export", "20000"]));
+    let object: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    assert_eq!((&object["user"]["uin"], &object["user"]["contacts"]), (&20_000.into(), &serde_json::json!([])));
+    assert!(!exported.contains("argon2"), "no hash is given away: {exported}");
+    fails(user(&["export", "5"]), 67);
 
     assert_eq!(succeeds(user(&["remove", "20000"])), "");
     assert_eq!(succeeds(user(&["list"])).lines().count(), 2, "the heading and one user");

@@ -1,8 +1,10 @@
 //! Every limit and timeout of the server, with its default and the reason for it; and where they are set.
 
+mod groups;
 mod load;
 mod settings;
 
+pub use groups::{GROUP_TYPES_MAX, GroupType};
 pub use load::{ConfigError, Override};
 pub use settings::{SETTINGS, Setting, Wanted};
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// What is held at most, and how often things may be done.
     pub limits: Limits,
+    /// The types of groups that clients are told of, at most [`GROUP_TYPES_MAX`]. None: there are no groups.
+    pub group_types: Vec<GroupType>,
     /// The charset of clients that speak plain v1.
     pub charset: Charset,
     /// What a password hash costs, and when it is computed.
@@ -69,6 +73,14 @@ pub struct Limits {
     pub text_max: usize,
     /// Bytes of a profile's field. 255; the nick's limit of 16 bytes is the protocol's own.
     pub profile_field_max: usize,
+    /// Groups at the same time, in all. 1,000: each is named in lists, and a few dozen fit one.
+    pub groups_max: usize,
+    /// Groups that one user is in at the same time. 16: a window for each.
+    pub groups_per_user_max: usize,
+    /// Users in one group. 256: who enters is told of all of them in one datagram.
+    pub group_members_max: usize,
+    /// How long what is said to everybody waits for those who are away. 30 days, as ejabberd and others have it for messages.
+    pub broadcast_lifetime: Duration,
 }
 
 /// What a password hash costs, and when it is computed.
@@ -106,7 +118,12 @@ impl Default for Config {
                 offline_pair_max: 100,
                 text_max: 450,
                 profile_field_max: 255,
+                groups_max: 1000,
+                groups_per_user_max: 16,
+                group_members_max: 256,
+                broadcast_lifetime: Duration::from_secs(30 * 86_400),
             },
+            group_types: vec![GroupType { name: "chat".to_owned(), display_name: "Chat".to_owned() }],
             charset: Charset::Gbk,
             security: Security {
                 argon2_memory_kib: 19 * 1024,

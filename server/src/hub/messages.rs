@@ -108,7 +108,7 @@ impl Deliveries {
     }
 
     /// Numbers are microseconds of the clock, and rise even when it does not.
-    fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
+    pub(super) fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
         self.last_id = MessageId(share.number_from(now.unix.0.max(self.last_id.0 + 1)));
         self.last_id
     }
@@ -232,6 +232,8 @@ impl Hub {
             }
             self.deliveries.recycle(delivery.message);
             self.deliveries.deadlines.pop_front_if(|&mut (_, first)| first == id);
+        } else {
+            self.on_broadcast_read(now, session, id);
         }
         self.landed(session, id);
         self.settle(now);
@@ -240,6 +242,7 @@ impl Hub {
     /// A session will not acknowledge a message any more. It is kept for the next one.
     pub fn handle_undelivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
         self.abandon(id);
+        self.on_broadcast_unread(session, id);
         self.landed(session, id);
         self.settle(now);
     }

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
 use super::messages::Mailbox;
 use super::{Place, Presence, SessionKey, presence};
 use crate::store::MessageId;
@@ -18,6 +19,8 @@ pub(super) struct Online {
     pub(super) mailbox: Mailbox,
     /// Messages told to his session and not yet acknowledged, by rising number.
     pub(super) in_flight: Vec<MessageId>,
+    /// How far he is with what is said to everybody.
+    pub(super) reading: Reading,
 }
 
 impl Online {
@@ -49,6 +52,11 @@ impl Users {
 
     pub(super) fn get_mut(&mut self, uin: Uin) -> Option<&mut Online> {
         self.slots.get_mut(position(*self.index.get(&uin)?)?)?.as_mut()
+    }
+
+    /// Whose session is in a slot, if there is somebody in it; `None` behind the last slot.
+    pub(super) fn in_slot(&self, slot: usize) -> Option<Option<SessionKey>> {
+        self.slots.get(slot).map(|user| user.as_ref().map(|user| user.session))
     }
 
     pub(super) fn is_open(&self, session: SessionKey) -> bool {

@@ -2,6 +2,7 @@
 
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
 use super::messages::Mailbox;
 use super::{Answer, Content, Effect, Hub, Online, Place, Question, Refusal, SessionKey, Sight, Tell};
 use crate::time::Now;
@@ -31,9 +32,16 @@ impl Hub {
             was_seen = self.forget_session(old);
         }
         let status = at_login(status);
-        let user =
-            Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
-        self.share.count_visible(false, is_visible(status));
+        let user = Online {
+            session,
+            status,
+            place,
+            contacts: Vec::new(),
+            mailbox: Mailbox::default(),
+            in_flight: Vec::new(),
+            reading: Reading::default(),
+        };
+        self.share.show(uin, false, is_visible(status));
         match user.presence() {
             Some(presence) => self.announce(uin, Sight::Came(presence)),
             None if was_seen => self.announce(uin, Sight::Gone(uin)),
@@ -42,6 +50,7 @@ impl Hub {
         self.online.insert(user);
         self.load_contacts(session);
         self.load_messages(uin);
+        self.begin_reading(session);
         self.settle(now);
     }
 
@@ -63,7 +72,8 @@ impl Hub {
         for contact in user.contacts {
             self.post(contact, Content::Unwatch(uin));
         }
-        self.share.count_visible(is_visible(user.status), false);
+        self.exit_groups(session);
+        self.share.show(uin, is_visible(user.status), false);
         is_visible(user.status)
     }
 
@@ -75,12 +85,15 @@ impl Hub {
         }
         let before = std::mem::replace(&mut user.status, status);
         let presence = user.presence();
-        self.share.count_visible(is_visible(before), is_visible(status));
+        self.share.show(uin, is_visible(before), is_visible(status));
         match presence {
             Some(_) if before == status => {}
             Some(_) if is_visible(before) => self.announce(uin, Sight::Status(uin, status)),
             Some(presence) => self.announce(uin, Sight::Came(presence)),
-            None if is_visible(before) => self.announce(uin, Sight::Gone(uin)),
+            None if is_visible(before) => {
+                self.announce(uin, Sight::Gone(uin));
+                self.exit_groups(question.session);
+            }
             None => {}
         }
         self.answer(question, Answer::Done);

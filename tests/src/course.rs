@@ -173,6 +173,7 @@ impl Course {
             return;
         };
         drop(self.world.ask(user, &Ask::EnterGroup { group, password }));
+        self.run(Duration::from_secs(1));
         for _ in 0..self.random.random_range(0..6) {
             let text = self.oracle.next_group_text(user);
             drop(self.world.ask(user, &Ask::SayInGroup { group, text }));
@@ -237,12 +238,12 @@ impl Course {
             self.world.ask(0, &Ask::FindUin(uin)).expect("a search can be asked");
             self.world.run_for(Duration::from_secs(5));
             let answers = self.world.users[0].notices.iter();
-            let answer = answers.filter_map(|(_, notice)| match notice {
+            let mut answer = answers.filter_map(|(_, notice)| match notice {
                 Notice::Answer { text, .. } => Some(text.clone()),
                 _ => None,
             });
             let expected = found([(uin, status != Status::INVISIBLE)].into_iter());
-            assert_eq!(answer.last(), Some(expected), "what a search says of {uin}");
+            assert_eq!(answer.next_back(), Some(expected), "what a search says of {uin}");
             self.oracle.observe(&mut self.world);
         }
     }

@@ -38,6 +38,12 @@ pub enum Ask {
     Servers,
     /// See the groups of the first type.
     Groups,
+    /// See one group.
+    Group(GroupId),
+    /// Start the game of a group and make a move, where the program has games.
+    Play(GroupId),
+    /// Say something to everybody.
+    Broadcast(String),
     /// Make a group.
     CreateGroup { name: String, password: String },
     /// Enter one.
@@ -130,6 +136,9 @@ impl Ours {
             Ask::FindSome => Ok(Request::search_random()),
             Ask::Servers => Ok(Request::servers()),
             Ask::Groups => Ok(Request::groups(0)),
+            Ask::Group(group) => Ok(Request::group(*group)),
+            Ask::Play(_) => return Err("this program has no games".to_owned()),
+            Ask::Broadcast(text) => Request::broadcast(text),
             Ask::CreateGroup { name, password } => Request::create_group(0, name, Password::new(password).ok()),
             Ask::EnterGroup { group, password } => Request::enter_group(*group, Password::new(password).ok()),
             Ask::ExitGroup(group) => Ok(Request::exit_group(*group)),
@@ -202,6 +211,7 @@ fn answer_text(answer: &Answer) -> Option<String> {
         Answer::Groups(groups) => {
             Some(counted(groups.iter().map(|group| (group.name.clone(), u32::from(group.members)))))
         }
+        Answer::Group(group) => Some(counted(group.iter().map(|group| (group.name.clone(), u32::from(group.members))))),
         Answer::GroupCreated(group) => Some(group.unwrap_or_default().to_string()),
         Answer::GroupEntered(Ok(members)) => Some(list(members.iter().map(|member| member.uin))),
         Answer::GroupEntered(Err(refused)) => Some(not_entered(*refused).to_owned()),

@@ -208,6 +208,10 @@ impl Original {
             Reply::GetGroupList(groups) => {
                 counted(groups.iter().map(|group| (text(&group.name), u32::from(group.members))))
             }
+            Reply::SearchGroup(info) => {
+                let found = Some((text(&info.name), u32::from(info.members))).filter(|_| info.group != GroupId(0));
+                counted(found.into_iter())
+            }
             Reply::CreateGroup(GroupRef { group }) => {
                 self.groups.insert(*group);
                 group.to_string()
@@ -346,6 +350,18 @@ impl Original {
 
     fn ask_group(&mut self, ask: u64, what: &Ask) -> Result<(), String> {
         match what {
+            Ask::Group(group) => self.send(&Request::SearchGroup(GroupRef { group: *group }), Some(ask)),
+            // By its plug-ins; it has none, and the administrator has another program.
+            Ask::Play(group) => {
+                self.send(&Request::GroupStart(GroupRef { group: *group }), None);
+                let command = GroupCommand { group: *group, data: Opaque(b"e2-e4") };
+                self.send(&Request::GroupCommand(command), Some(ask));
+            }
+            Ask::Broadcast(text) => {
+                let text = words_in_font(text)?;
+                let said = BroadcastMessage { kind: MessageKind::TEXT, text: Str(&text) };
+                self.send(&Request::BroadcastMessage(said), Some(ask));
+            }
             Ask::CreateGroup { name, password } => {
                 let (name, password) = (encode(name), Secret(password.as_bytes()));
                 self.send(&Request::CreateGroup(CreateGroup { group_type: 0, name: Str(&name), password }), Some(ask));

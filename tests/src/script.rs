@@ -177,6 +177,9 @@ impl Stage {
             (["logs", "in", word], None) => return Some(status(word).and_then(|status| self.log_in(who, status))),
             (["logs", "out"], None) => self.world.log_out(who),
             (["vanishes"], None) => self.world.leave(who),
+            (["is", "the", "administrator"], None) => {
+                self.world.administrator(who);
+            }
             // Another place of somebody, or somebody whom no server knows.
             (["is", other], None) if *other == "nobody" || self.who(other).is_ok() => match self.uin_or_nobody(other) {
                 Ok(uin) => self.world.users[who].uin = uin,
@@ -229,8 +232,10 @@ impl Stage {
     fn talk(&mut self, who: usize, said: &[&str], rest: Option<&str>) -> Result<(), String> {
         let rest_text = text(rest.unwrap_or_default());
         match (said, rest) {
-            (["says", "to", to], Some(_)) => self.done(who, &Ask::Say { to: self.uin(to)?, text: rest_text }),
-            (["says", "in", "vain", "to", to], Some(_)) => {
+            (["says", "to", to], Some(_)) if *to != "everybody" => {
+                self.done(who, &Ask::Say { to: self.uin(to)?, text: rest_text })
+            }
+            (["says", "in", "vain", "to", to], Some(_)) if *to != "everybody" => {
                 self.vain(who, &Ask::Say { to: self.uin(to)?, text: rest_text })
             }
             (["cannot", "say", "to", to], Some(_)) => {
@@ -286,6 +291,19 @@ impl Stage {
                 self.finds(who, &ask, found)
             }
             (["sees", "servers"], Some(servers)) => self.answered(who, &Ask::Servers, servers),
+            (["sees", "group", name], group) => {
+                let ask = Ask::Group(self.group(name)?);
+                self.answered(who, &ask, group.unwrap_or_default())
+            }
+            (["sees", "no", "group", name], None) => {
+                let ask = Ask::Group(self.group(name)?);
+                self.ears[who].answers.clear();
+                self.ask(who, &ask, MOMENT)?;
+                expect(self.ears[who].answers.pop_front().filter(|group| !group.is_empty()), None)
+            }
+            (["plays", "in", name], None) => self.done(who, &Ask::Play(self.group(name)?)),
+            (["says", "to", "everybody"], Some(_)) => self.done(who, &Ask::Broadcast(words.to_owned())),
+            (["says", "in", "vain", "to", "everybody"], Some(_)) => self.vain(who, &Ask::Broadcast(words.to_owned())),
             (["sees", "groups"], groups) => self.answered(who, &Ask::Groups, groups.unwrap_or_default()),
             (["makes", "group", name], password) => {
                 let ask =

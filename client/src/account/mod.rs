@@ -8,6 +8,7 @@
 //! server it has what clients of 2003 have: at least once, in any order (docs/protocol.md, "Extensions").
 
 mod config;
+mod directory;
 mod receive;
 mod registration;
 mod request;
@@ -30,8 +31,9 @@ use crate::random::Random;
 use crate::seen::SeenMessages;
 
 pub use config::{Config, Entropy, Timeouts};
+pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
-pub use request::{Answer, OwnProfile, RemoteContacts, Request, RequestId};
+pub use request::{Answer, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId};
 
 /// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.
 pub const MAX_REQUESTS: usize = 256;

@@ -2,10 +2,11 @@
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    Capabilities, Command, DecodeError, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM, Presence as WirePresence,
-    Reply, Seq, ServerHeader, ServerMessage, Str, Uin,
+    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM,
+    MessageKind, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Uin,
 };
 
+use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 use super::request::{Answer, CHARSET, OwnProfile, RemoteContacts, RequestId, domain, reply_to, text};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal};
@@ -196,6 +197,19 @@ impl Account {
                 let profile = Profile::decode(&user.profile, CHARSET);
                 (None, Answer::OwnProfile(Box::new(OwnProfile { profile, authorization: user.auth })))
             }
+            Reply::Search(found) => (None, Answer::Found(found.iter().map(FoundUser::from).collect())),
+            Reply::GetServerList(list) => (None, Answer::Servers(list.iter().map(ServerEntry::from).collect())),
+            Reply::GetGroupList(list) => (None, Answer::Groups(list.iter().map(Group::from).collect())),
+            Reply::SearchGroup(info) => {
+                (None, Answer::Group(Some(Group::from(info)).filter(|found| found.group != GroupId(0))))
+            }
+            Reply::CreateGroup(GroupRef { group }) => {
+                (None, Answer::GroupCreated(Some(*group).filter(|group| *group != GroupId(0))))
+            }
+            Reply::EnterGroup(entered) => {
+                let members = entered.outcome.as_ref().map(|list| list.iter().map(Member::from).collect());
+                (None, Answer::GroupEntered(members.map_err(|&error| error.into())))
+            }
             Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
             news => return self.handle_news(news),
         };
@@ -235,6 +249,20 @@ impl Account {
             Reply::StatusChanged(user) => {
                 let (uin, status) = (user.uin, user.status);
                 self.tell(Event::StatusChanged { uin, domain: domain(user.domain), status });
+            }
+            Reply::GroupTypes(list) => {
+                self.tell(Event::GroupTypes { types: list.iter().map(GroupType::from).collect() })
+            }
+            Reply::GroupEntered(entered) => {
+                self.tell(Event::GroupEntered { group: entered.group, member: entered.member.into() });
+            }
+            Reply::GroupExited(exited) => self.tell(Event::GroupExited { group: exited.group, uin: exited.uin }),
+            Reply::GroupMessage(said) => {
+                let GroupSaid { group, from, time, text: Str(words) } = *said;
+                let words = Message::decode(MessageKind::TEXT, words, CHARSET);
+                if let Message::Text { text } = words {
+                    self.tell(Event::GroupMessage { group, from, time, text });
+                }
             }
             // Nothing in this version asks for the others, or could show them.
             _ => self.stats.unasked += 1,

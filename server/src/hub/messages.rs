@@ -117,7 +117,7 @@ impl Deliveries {
     }
 
     /// Numbers are microseconds of the clock, and rise even when it does not.
-    fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
+    pub(super) fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
         self.last_id = MessageId(share.number_from(now.unix.0.max(self.last_id.0 + 1)));
         self.last_id
     }
@@ -333,6 +333,8 @@ impl Hub {
             }
             self.deliveries.recycle(delivery.message);
             self.deliveries.deadlines.pop_front_if(|&mut (_, first)| first == id);
+        } else {
+            self.on_broadcast_read(now, session, id);
         }
         self.settle(now);
     }
@@ -341,6 +343,7 @@ impl Hub {
     pub fn handle_undelivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
         self.landed(session, id);
         self.abandon(id);
+        self.on_broadcast_unread(session, id);
         self.settle(now);
     }
 

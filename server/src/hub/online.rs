@@ -2,6 +2,7 @@
 
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
 use super::directory::Directory;
 use super::messages::Mailbox;
 use super::{Place, Presence, SessionKey, presence};
@@ -34,6 +35,8 @@ pub(super) struct Details {
     pub(super) place: Place,
     /// Whom he watches: his list, once it has been loaded.
     pub(super) contacts: Vec<Uin>,
+    /// How far he is with what is said to everybody.
+    pub(super) reading: Reading,
 }
 
 /// Those who are here, each where his session is: slots of sessions are dense, and no two that are open have the same.
@@ -68,11 +71,24 @@ impl Users {
         details.map(|details| &mut details.contacts)
     }
 
+    /// More of the user whose session this is, as long as it is open.
+    pub(super) fn details_mut(&mut self, session: SessionKey) -> Option<&mut Details> {
+        if !self.is_open(session) {
+            return None;
+        }
+        self.details.get_mut(position(session.slot)?)?.as_mut()
+    }
+
     /// What others see of a user, if they do.
     pub(super) fn presence(&self, uin: Uin) -> Option<Presence> {
         let Online { status, session, .. } = *self.get(uin)?;
         let place = self.details.get(position(session.slot)?)?.as_ref()?.place;
         presence::is_visible(status).then_some(Presence { uin, status, place })
+    }
+
+    /// Whose session is in a slot, if there is somebody in it; `None` behind the last slot.
+    pub(super) fn in_slot(&self, slot: usize) -> Option<Option<SessionKey>> {
+        self.slots.get(slot).map(|user| user.as_ref().map(|user| user.session))
     }
 
     pub(super) fn is_open(&self, session: SessionKey) -> bool {

@@ -2,6 +2,7 @@
 
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
 use super::messages::Mailbox;
 use super::{
     Answer, Content, Details, Effect, Flight, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell,
@@ -33,16 +34,17 @@ impl Hub {
             was_seen = self.forget_session(old);
         }
         let status = at_login(status);
-        self.share.count_visible(false, is_visible(status));
+        self.share.show(uin, false, is_visible(status));
         if is_visible(status) {
             self.announce(uin, Sight::Came(Presence { uin, status, place }));
         } else if was_seen {
             self.announce(uin, Sight::Gone(uin));
         }
         let user = Online { session, status, mailbox: Mailbox::default(), flight: Flight::default() };
-        self.online.insert(user, Details { place, contacts: Vec::new() });
+        self.online.insert(user, Details { place, contacts: Vec::new(), reading: Reading::default() });
         self.load_contacts(session);
         self.load_messages(uin);
+        self.begin_reading(session);
         self.settle(now);
     }
 
@@ -65,7 +67,8 @@ impl Hub {
         for contact in details.contacts {
             self.post(contact, Content::Unwatch(uin));
         }
-        self.share.count_visible(is_visible(user.status), false);
+        self.exit_groups(session);
+        self.share.show(uin, is_visible(user.status), false);
         is_visible(user.status)
     }
 
@@ -77,12 +80,15 @@ impl Hub {
         }
         let before = std::mem::replace(&mut user.status, status);
         let presence = self.online.presence(uin);
-        self.share.count_visible(is_visible(before), is_visible(status));
+        self.share.show(uin, is_visible(before), is_visible(status));
         match presence {
             Some(_) if before == status => {}
             Some(_) if is_visible(before) => self.announce(uin, Sight::Status(uin, status)),
             Some(presence) => self.announce(uin, Sight::Came(presence)),
-            None if is_visible(before) => self.announce(uin, Sight::Gone(uin)),
+            None if is_visible(before) => {
+                self.announce(uin, Sight::Gone(uin));
+                self.exit_groups(question.session);
+            }
             None => {}
         }
         self.answer(question, Answer::Done);

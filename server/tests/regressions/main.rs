@@ -3,7 +3,9 @@
 //! They speak to a whole shard in the bytes of the wire, with a clock, a store and a network of their own ([`scene`]).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod broadcasts;
 mod client;
+mod groups;
 mod half_open;
 mod links;
 mod login;
@@ -12,4 +14,5 @@ mod presence;
 mod profiles;
 mod registration;
 mod scene;
+mod search;
 mod verifiers;

@@ -239,7 +239,7 @@ fn what_waited_too_long_while_the_mailbox_is_loaded_is_stored_and_stays_in_order
 #[test]
 fn what_waits_while_the_mailbox_is_loaded_is_kept_when_the_session_ends() {
     let mut scene = Scene::new();
-    let (mut alice, bob) = being_loaded(&mut scene);
+    let (mut alice, mut bob) = being_loaded(&mut scene);
     alice.say(&mut scene, bob.uin, "1");
     bob.log_out(&mut scene);
     scene.resume();

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{EndReason, Event, Message, status_name};
+use myicq_client::{EndReason, Event, Events, Message, status_name};
 
 use crate::connection::{Login, duration};
 use crate::failure::Failure;
@@ -32,17 +32,28 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (client, mut events) = arguments.login.connect(arguments.status.into()).await?;
-    let mut left = arguments.count;
-    let stopped = until_stopped(arguments.duration);
+    let outcome = listen(&mut events, arguments.json, arguments.count, arguments.duration).await;
+    client.logout().await;
+    outcome
+}
+
+/// Prints what happens until the session ends, somebody wants the program to end, or there have been so many messages.
+pub(crate) async fn listen(
+    events: &mut Events,
+    json: bool,
+    mut left: Option<u64>,
+    duration: Option<Duration>,
+) -> Result<(), Failure> {
+    let stopped = until_stopped(duration);
     tokio::pin!(stopped);
-    let outcome = loop {
+    loop {
         tokio::select! {
             // First what is there already, so that a message is never overtaken by the end.
             biased;
             delivery = events.next_delivery() => {
                 let Some(delivery) = delivery else { break Ok(()) };
                 // Confirmed when it is out: what could not be printed stays with the server.
-                match show(&delivery.event, arguments.json) {
+                match show(&delivery.event, json) {
                     Ok(()) => delivery.ticket.into_iter().for_each(|ticket| events.confirm(ticket)),
                     // Who reads along has had enough.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
@@ -60,9 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             outcome = &mut stopped => break outcome.map_err(Failure::from),
         }
-    };
-    client.logout().await;
-    outcome
+    }
 }
 
 /// Returns when somebody wants the program to end, or `duration` is over.
@@ -94,7 +103,12 @@ async fn terminated() -> io::Result<()> {
 }
 
 fn show(event: &Event, json: bool) -> io::Result<()> {
-    if json { output::json(event) } else { output::line(human(event)) }
+    match event {
+        event if json => output::json(event),
+        // For programs that show groups, at every login.
+        Event::GroupTypes { .. } => Ok(()),
+        event => output::line(human(event)),
+    }
 }
 
 /// An event as one line for people.
@@ -114,6 +128,13 @@ fn human(event: &Event) -> String {
         Event::Offline { uin, domain } => format!("* {} is offline", whom(uin, domain)),
         Event::StatusChanged { uin, domain, status } => {
             format!("* {} is {}", whom(uin, domain), status_name(*status).unwrap_or("online"))
+        }
+        Event::GroupEntered { group, member } => {
+            format!("* {} {} entered group {group}", member.uin, Plain(&member.nick))
+        }
+        Event::GroupExited { group, uin } => format!("* {uin} left group {group}"),
+        Event::GroupMessage { group, from, time, text } => {
+            format!("{} {from} in group {group} says: {}", Utc(*time), Plain(text))
         }
         Event::Ended { reason } => format!("* {reason}"),
         event => format!("* {event:?}"),

@@ -205,6 +205,7 @@ impl Frontend {
         let Some(half_open) = self.sessions.on_proven(key) else { return };
         self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
+        self.tell_group_types(now, key, hub);
         hub.open(now, key, half_open.status, half_open.place);
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);

@@ -3,6 +3,7 @@
 //! A session begins in `login`, its requests are handled in `requests`, and what the hub has to say goes out through
 //! `replies`. This file holds what they share: the sessions, their timers, and a datagram's first steps.
 
+mod groups;
 mod login;
 mod notices;
 mod outbox;
@@ -10,6 +11,7 @@ mod profile;
 mod registration;
 mod replies;
 mod requests;
+mod search;
 mod session;
 mod sessions;
 mod timers;

@@ -10,7 +10,7 @@ use crate::hub::Refusal;
 use crate::store::Profile;
 
 /// Bytes of a nick, as the clients of 2003 have it.
-const NICK_MAX: usize = 16;
+pub(super) const NICK_MAX: usize = 16;
 
 /// Bytes of any other field on its way out: text can be longer in the reader's charset than it was in the writer's, and a profile has to
 /// fit a datagram.

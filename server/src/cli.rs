@@ -31,6 +31,9 @@ pub(crate) enum Command {
     User(UserArgs),
     /// Check the configuration, or show it
     Config(ConfigArgs),
+    /// Print the lines by which clients come to this server: myicq --server takes them
+    #[command(after_help = Exit::list())]
+    Invite(InviteArgs),
     /// Write the manual pages
     Man {
         /// The folder for them, made when it is not there
@@ -71,6 +74,15 @@ impl SourceArgs {
     pub(crate) fn into_sources(self) -> Sources {
         Sources { file: self.config, overrides: self.settings.0 }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// The name or address under which clients reach the server [default: each address that it listens on]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]

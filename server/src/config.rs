@@ -48,6 +48,11 @@ settings! {
         /// It may be no longer because the reply to a forged registration carries it to somebody who has not asked.
         live domain: String = "localhost".to_owned(), Domain;
 
+        /// Whether servers that other machines reach say so on their network (mDNS), so that clients there find them.
+        ///
+        /// One that only this machine reaches is not announced in any case.
+        restart announce: bool = true, OnOff;
+
         /// Threads that serve users; auto: one for each core that the process may use.
         ///
         /// Each can keep one core busy, and more would only take turns. On systems other than Linux there is one.

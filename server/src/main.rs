@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run(args),
         Some(Command::User(args)) => admin::user::run(args),
         Some(Command::Config(args)) => admin::config::run(args),
+        Some(Command::Invite(args)) => admin::invite::run(args),
         Some(Command::Man { folder }) => admin::pages::man(&folder),
         Some(Command::Completions { shell }) => admin::pages::completions(shell),
     };

@@ -37,6 +37,7 @@ mod error;
 mod field;
 mod header;
 mod ids;
+mod invite;
 pub mod link;
 pub mod message;
 pub mod peer;
@@ -55,6 +56,9 @@ pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::{Field, List, Opaque, Record, Secret, Str};
 pub use header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
 pub use ids::*;
+pub use invite::{
+    DEFAULT_PORT, DOMAIN_KEY, ID_KEY, INVITE_MAX, Invite, InviteError, NAME_MAX, SERVICE_TYPE, ServerId, is_name,
+};
 pub use profile::Profile;
 pub use reader::Reader;
 pub use reply::*;

@@ -2,5 +2,6 @@
 
 pub(crate) mod config;
 mod export;
+pub(crate) mod invite;
 pub(crate) mod pages;
 pub(crate) mod user;

@@ -3,8 +3,10 @@
 //! Each shard has a thread with a socket, a clock and a mailbox of its own; the store has one, password hashes have a few, and the
 //! thread that called [`run`] waits for signals. They share nothing but the channels between them.
 
+mod announce;
 mod clock;
 mod farewell;
+mod identity;
 mod mail;
 mod passwords;
 mod reload;
@@ -25,6 +27,8 @@ use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+pub use self::announce::reachable;
+pub use self::identity::server_id;
 use self::mail::{Mail, Mailboxes};
 use self::reload::Settings;
 use self::report::Report;
@@ -130,6 +134,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop))
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
+    let _announcement = announce::start(&config, address, &mut seeds);
     let (stop, mut stopped) = mpsc::unbounded_channel();
     ready(address, Stop(stop));
 

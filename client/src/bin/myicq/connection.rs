@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use clap::Args;
 use myicq_client::{Builder, Client, Events, MAX_PASSWORD_LEN, Password, Status, Uin};
+use myicq_wire::{DEFAULT_PORT, Invite};
 
+use crate::discover;
 use crate::failure::Failure;
-
-/// The port of a server, where none is named.
-const DEFAULT_PORT: u16 = 8_000;
 
 /// More of a password than any may have, so that one that is too long is told from one that fits.
 const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Host and UDP port of the server
-    #[arg(long, env = "MYICQ_SERVER", default_value = "127.0.0.1:8000", value_name = "ADDR")]
-    server: String,
+    /// Host and UDP port of the server, or its invite (myicq://…) [default: the one that announces itself on this network]
+    #[arg(long, env = "MYICQ_SERVER", value_name = "ADDR")]
+    server: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -44,8 +43,15 @@ pub(crate) struct Login {
 }
 
 impl Server {
-    pub(crate) fn builder(&self) -> Builder {
-        Client::builder(with_port(&self.server))
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        Ok(Client::builder(match self.server.as_deref() {
+            None => discover::server()?,
+            Some(invite) if Invite::is_meant(invite) => {
+                let invite = invite.parse::<Invite>();
+                invite.map_err(|error| Failure::usage(format!("--server: {error}")))?.address()
+            }
+            Some(server) => with_port(server),
+        }))
     }
 }
 
@@ -56,7 +62,9 @@ impl Login {
     }
 
     fn builder(&self) -> Result<Builder, Failure> {
-        Ok(self.server.builder().credentials(self.uin, self.password.read("Password: ")?))
+        // First what is there at once: a server may have to be looked for.
+        let password = self.password.read("Password: ")?;
+        Ok(self.server.builder()?.credentials(self.uin, password))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.

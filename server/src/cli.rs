@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use myicq_server::Config;
-use myicq_server::config::{Override, SETTINGS};
+use myicq_server::config::{ConfigError, Override, SETTINGS};
 use myicq_wire::Uin;
 
 use crate::exit::Exit;
@@ -25,9 +25,15 @@ pub(crate) enum Command {
     /// Run the server; so does no command at all
     #[command(after_help = Exit::list())]
     Run(RunArgs),
-    /// Look after the users of a server that is not running
+    /// Look after the users of a server, whether it is running or not
     #[command(after_help = Exit::list())]
     User(UserArgs),
+    /// List the sessions of a running server
+    #[command(after_help = Exit::list())]
+    Sessions(SessionsArgs),
+    /// Copy the database into a file, also while the server is running
+    #[command(after_help = Exit::list())]
+    Backup(BackupArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,31 +65,70 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Which server a command is about.
 #[derive(Debug, Args)]
-pub(crate) struct UserArgs {
+pub(crate) struct ServerArgs {
     /// The configuration file of the server
     // clap carries a global argument up as well, where another type has the plain name.
     #[arg(
-        id = "user_config",
+        id = "server_config",
         long = "config",
         value_name = "FILE",
         env = "MYICQD_CONFIG",
         hide_env_values = true,
         global = true
     )]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// The folder of the database [default: as the configuration says]
     #[arg(
-        id = "user_data",
+        id = "server_data",
         long = "data",
         value_name = "DIR",
         env = "MYICQD_DATA",
         hide_env_values = true,
         global = true
     )]
-    pub(crate) data: Option<PathBuf>,
+    data: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// The server's configuration.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref(), &[])?;
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     #[command(subcommand)]
     pub(crate) command: UserCommand,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// One object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// The file to make; one that is there is left alone
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// As an object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,6 +143,9 @@ pub(crate) enum UserCommand {
         nick: String,
         #[command(flatten)]
         password: PasswordArgs,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
     /// List all users, by number
     List {
@@ -119,11 +167,17 @@ pub(crate) enum UserCommand {
         uin: Uin,
         #[command(flatten)]
         password: PasswordArgs,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
-    /// Remove a user, his list and the messages that wait for him
+    /// Remove a user, his list and the messages that wait for him; his session ends
     Remove {
         /// His number
         uin: Uin,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
 }
 

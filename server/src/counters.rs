@@ -86,6 +86,8 @@ causes! {
         LinkLost = "sessions_link_lost",
         /// A session ended because it did not take what was sent to it.
         NotReading = "sessions_not_reading",
+        /// A session ended because its user was removed.
+        Removed = "sessions_removed",
         /// A datagram was sent and never acknowledged.
         GivenUp = "datagrams_given_up",
         /// An unproven address was asked once more for an acknowledgement.

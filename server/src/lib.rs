@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod control;
 mod counters;
 pub mod driver;
 pub mod frontend;

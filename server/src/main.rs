@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         None => run(&cli.run),
         Some(Command::Run(args)) => run(&args),
         Some(Command::User(args)) => admin::user::run(args),
+        Some(Command::Sessions(args)) => admin::sessions(&args),
+        Some(Command::Backup(args)) => admin::backup(&args),
     };
     match done {
         Ok(()) => Exit::Ok.into(),

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::frontend::myicq::{Frontend, Registered};
+use crate::frontend::myicq::{Frontend, Registered, SessionView};
 use crate::hub::{Hub, Letter, PasswordJob, PasswordResult};
 use crate::passwords::HashError;
 use crate::share::Share;
@@ -36,6 +36,13 @@ pub enum Input<'a> {
     Password(PasswordResult),
     /// Another shard has something to say.
     Post(Post),
+    /// The administrator wants something of the store that the hub has to know of: [`Output::Errand`].
+    Errand {
+        /// Comes back with what became of it.
+        number: u64,
+        /// What.
+        work: store::Work,
+    },
     /// Time has passed.
     Timeout,
 }
@@ -70,6 +77,13 @@ pub enum Output<'a> {
         /// What.
         post: Post,
     },
+    /// An errand of the administrator is done.
+    Errand {
+        /// Which.
+        number: u64,
+        /// What became of it.
+        outcome: store::Outcome,
+    },
 }
 
 /// Some of the users of a server, whole.
@@ -100,6 +114,7 @@ impl Shard {
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
             Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
+            Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
             Input::Timeout => {
                 self.hub.handle_timeout(now);
                 self.frontend.handle_timeout(now, &mut self.hub);
@@ -122,6 +137,9 @@ impl Shard {
         if let Some((shard, registered)) = self.frontend.poll_registered() {
             return Some(Output::Post { shard, post: Post::Registered(registered) });
         }
+        if let Some((number, outcome)) = self.hub.poll_errand() {
+            return Some(Output::Errand { number, outcome });
+        }
         self.frontend.poll_datagram().map(|(to, bytes)| Output::Datagram { to, bytes })
     }
 
@@ -141,6 +159,14 @@ impl Shard {
     /// How many sessions there are, open and half-open.
     pub fn sessions(&self) -> usize {
         self.frontend.sessions()
+    }
+
+    /// Up to `max` sessions from a slot on, 0 for the first, and the slot from which to go on, if there are more. A session that
+    /// begins or ends in between may be missing.
+    pub fn sessions_from(&self, now: Now, slot: u32, max: usize) -> (Vec<SessionView>, Option<u32>) {
+        let (views, next) = self.frontend.views(now.instant, slot, max);
+        let views = views.into_iter().map(|(key, view)| SessionView { status: self.hub.status(key), ..view });
+        (views.collect(), next)
     }
 
     /// Asks for nothing more from clients and takes nothing more from them, so that what is under way can end. Messages that

@@ -178,6 +178,7 @@ impl Host {
                         let result = passwords::run(&job, [7; 16], &self.config.security);
                         self.hashing.push_back((now + self.delays.password, result));
                     }
+                    Output::Errand { .. } => panic!("nobody has sent it on an errand"),
                     Output::Post { shard, post } => self.posted.push_back((now + self.delays.post, shard, post)),
                 }
             }

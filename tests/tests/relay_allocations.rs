@@ -86,6 +86,7 @@ impl Relay {
                 Output::Store(request) => (Some(self.store.apply(&request)), None),
                 Output::Password(job) => (None, Some(passwords::run(&job, [7; 16], &config().security))),
                 Output::Post { .. } => panic!("a post to nobody"),
+                Output::Errand { .. } => panic!("nobody has sent it on an errand"),
             };
             reply.into_iter().for_each(|reply| self.input(Input::Store(reply)));
             result.into_iter().for_each(|result| self.input(Input::Password(result)));

@@ -1,3 +1,18 @@
 //! What the administrator does beside running the server.
 
+mod backup;
+mod place;
+mod sessions;
 pub(crate) mod user;
+
+pub(crate) use backup::run as backup;
+pub(crate) use sessions::run as sessions;
+
+use tokio::runtime::Runtime;
+
+use crate::exit::{Exit, Failure};
+
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(Exit::System, error))
+}

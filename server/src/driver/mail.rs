@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use myicq_wire::Uin;
+use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
+use crate::frontend::myicq::SessionView;
 use crate::hub::PasswordResult;
 use crate::shard::Post;
 use crate::share::Share;
@@ -33,11 +35,18 @@ pub(super) enum Mail {
     Datagrams(Datagrams),
     /// Say what has been counted.
     Report(mpsc::UnboundedSender<Report>),
+    /// Say what sessions there are from a slot on.
+    Sessions(u32, oneshot::Sender<SessionPage>),
+    /// Have this done for the administrator, and say what became of it.
+    Errand(store::Work, oneshot::Sender<store::Outcome>),
     /// End what is under way and stop.
     Stop,
     /// Another shard has nothing under way any more, for the first or the second time ([`super::farewell`]).
     Idle(Round),
 }
+
+/// Some of a shard's sessions, and the slot from which to go on.
+pub(super) type SessionPage = (Vec<SessionView>, Option<u32>);
 
 /// How often a shard that is to stop has said that it is idle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,6 +113,16 @@ impl Mailboxes {
         if let Some(to) = self.mailbox(shard) {
             let _ = to.sender.send(mail);
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// The shard that a user belongs to.
+    pub(super) fn owner(&self, uin: Uin) -> u32 {
+        self.share.owner(uin)
     }
 
     /// Puts something into every mailbox.

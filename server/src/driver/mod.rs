@@ -4,7 +4,10 @@
 //! thread that called [`run`] waits for signals. They share nothing but the channels between them.
 
 mod clock;
+#[cfg(unix)]
+mod control;
 mod farewell;
+mod inquiry;
 mod mail;
 mod passwords;
 mod report;
@@ -23,7 +26,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::LocalSet;
 
+use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
 use self::report::Report;
 use self::shard::{ShardDriver, Surroundings};
@@ -87,7 +92,7 @@ pub enum RunError {
 /// # Errors
 /// Why it could not start, or what ended it.
 pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
-    runtime()?.block_on(supervise(Arc::new(config), ready))
+    LocalSet::new().block_on(&runtime()?, supervise(Arc::new(config), ready))
 }
 
 async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
@@ -115,9 +120,11 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
+    let inquiry = Inquiry::new(mailboxes.clone());
+    start_control(&config, &inquiry);
     ready(address);
 
-    watch_over(&mut signals, &mut ended, &mailboxes).await?;
+    watch_over(&mut signals, &mut ended, &mailboxes, &inquiry).await?;
     // Each has reported how it ended.
     report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
     for thread in threads {
@@ -137,6 +144,7 @@ async fn watch_over(
     signals: &mut Signals,
     ended: &mut mpsc::UnboundedReceiver<Ended>,
     mailboxes: &Mailboxes,
+    inquiry: &Inquiry,
 ) -> Result<(), RunError> {
     let mut is_stopping = false;
     loop {
@@ -149,15 +157,7 @@ async fn watch_over(
             },
         };
         match signal {
-            Signal::Report => {
-                let (reports, mut received) = mpsc::unbounded_channel();
-                mailboxes.send_all(|| Mail::Report(reports.clone()));
-                drop(reports);
-                // Ends when the last shard has answered, or has ended and dropped its mail.
-                let mut all = Vec::new();
-                while received.recv_many(&mut all, usize::MAX).await > 0 {}
-                report::log(all, "counters");
-            }
+            Signal::Report => report::log(inquiry.reports().await, "counters"),
             Signal::Stop if is_stopping => return Err(RunError::Interrupted),
             Signal::Stop => {
                 tracing::info!("stopping");
@@ -167,6 +167,23 @@ async fn watch_over(
         }
     }
 }
+
+/// Lets the administrator in. A server that he cannot reach while it runs still serves its users.
+#[cfg(unix)]
+fn start_control(config: &Arc<Config>, inquiry: &Inquiry) {
+    match control::ControlSocket::bind(&config.data) {
+        Ok(socket) => {
+            let (config, inquiry) = (Arc::clone(config), inquiry.clone());
+            tokio::task::spawn_local(async move { socket.serve(config, inquiry).await });
+        }
+        Err(error) => {
+            tracing::warn!("no socket in the data folder, so that commands find no server there: {error}");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn start_control(_: &Arc<Config>, _: &Inquiry) {}
 
 fn start_shard(
     (shard, share): (Shard, Share),

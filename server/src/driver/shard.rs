@@ -1,10 +1,11 @@
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
+use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
 use myicq_wire::{Instant, MAX_DATAGRAM};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::farewell::Farewell;
@@ -24,6 +25,9 @@ const TURN_BATCHES: usize = 256;
 
 /// Mail taken with each batch of datagrams.
 const BATCH_MAIL: usize = 64;
+
+/// Sessions shown to the administrator at a time: some tens of microseconds in which nobody else is served.
+const SESSIONS_MAX: usize = 256;
 
 /// Requests to the store that may be unanswered, of all shards together. Some seconds of work for a slow disk.
 pub(super) const STORE_REQUESTS_MAX: usize = 16_384;
@@ -64,6 +68,9 @@ pub(super) struct ShardDriver {
     /// Since when nothing new is taken.
     stopping_since: Option<Instant>,
     farewell: Farewell,
+    /// Who waits for what became of an errand of the administrator. Few: each of his connections has one under way.
+    errands: HashMap<u64, oneshot::Sender<store::Outcome>>,
+    last_errand: u64,
 }
 
 /// What another shard is to get.
@@ -88,6 +95,8 @@ impl ShardDriver {
             store_refused: 0,
             stopping_since: None,
             farewell: Farewell::new(share.count()),
+            errands: HashMap::new(),
+            last_errand: 0,
             share,
         }
     }
@@ -172,6 +181,14 @@ impl ShardDriver {
                 }
                 // Who has asked may have gone.
                 Mail::Report(to) => drop(to.send(self.report())),
+                Mail::Sessions(slot, to) => {
+                    let _ = to.send(self.shard.sessions_from(now, slot, SESSIONS_MAX));
+                }
+                Mail::Errand(work, to) => {
+                    self.last_errand += 1;
+                    self.errands.insert(self.last_errand, to);
+                    self.input(now, Input::Errand { number: self.last_errand, work }).await;
+                }
                 Mail::Stop => {
                     self.stopping_since.get_or_insert(now.instant);
                     self.shard.begin_shutdown(now);
@@ -214,6 +231,11 @@ impl ShardDriver {
                 }
                 Output::Store(request) => self.ask_store(request),
                 Output::Password(job) => self.around.passwords.send(job),
+                Output::Errand { number, outcome } => {
+                    if let Some(to) = self.errands.remove(&number) {
+                        let _ = to.send(outcome);
+                    }
+                }
                 Output::Post { shard, post } => {
                     if let Some(other) = self.for_others.get_mut(index(shard)) {
                         other.posts.push(post);

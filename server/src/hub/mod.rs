@@ -6,6 +6,7 @@
 
 mod accounts;
 mod contacts;
+mod errands;
 mod messages;
 mod online;
 mod presence;
@@ -66,6 +67,8 @@ pub struct Hub {
     effects: VecDeque<Effect>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
+    /// What became of the administrator's errands, by their numbers.
+    errands: VecDeque<(u64, Outcome)>,
 }
 
 /// What a session, or the hub itself, needs of the store to begin with.
@@ -111,6 +114,11 @@ enum Waiting {
     MessagesLoaded(SessionKey),
     MessageDeleted,
     LastMessage,
+    /// The administrator, and whom he removes.
+    Errand {
+        number: u64,
+        removed: Option<Uin>,
+    },
 }
 
 impl Hub {
@@ -138,6 +146,7 @@ impl Hub {
             effects: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
+            errands: VecDeque::new(),
         };
         // Answered before the first login can be: the store does one after the other.
         hub.load_last_message();
@@ -153,6 +162,11 @@ impl Hub {
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
         let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
+    }
+
+    /// What the user of a session is shown as, as long as it is open.
+    pub fn status(&self, session: SessionKey) -> Option<Status> {
+        self.online.get(session.uin).filter(|user| user.session == session).map(|user| user.status)
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -212,6 +226,7 @@ impl Hub {
             Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
             Waiting::MessageDeleted => {}
             Waiting::LastMessage => self.on_last_message(now, &reply.outcome),
+            Waiting::Errand { number, removed } => self.on_errand(number, removed, reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
@@ -292,6 +307,7 @@ impl Hub {
                     self.answer(question, answer);
                 }
                 Content::Listed(contact) => self.on_listed(to, contact),
+                Content::Unlisted(contact) => self.on_unlisted(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
                 Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),

@@ -44,6 +44,7 @@ impl Lanes {
             }
             Touch::Reads(thing) | Touch::Writes(thing, _) => self.writing.push(request, Some(thing)),
             Touch::Alone => self.writing.push(request, None),
+            Touch::ReadsAnything => self.reading.push(request, None),
         }
     }
 

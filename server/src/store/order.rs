@@ -28,14 +28,21 @@ pub(super) enum Touch {
     Writes(Thing, Option<Thing>),
     /// Changes or reads what cannot be named beforehand.
     Alone,
+    /// Reads what cannot be named beforehand, and needs no more than what has been answered.
+    ReadsAnything,
 }
 
 impl Touch {
     pub(super) fn of(work: &Work) -> Self {
         match *work {
-            Work::CreateUser { .. } | Work::LoadLastMessage => Self::Alone,
+            Work::CreateUser { .. }
+            | Work::AddUser { .. }
+            // The lists of all others, too.
+            | Work::RemoveUser { .. }
+            | Work::LoadLastMessage => Self::Alone,
+            Work::ListUsers { .. } | Work::CountMessages => Self::ReadsAnything,
             Work::LoadAccount { uin } | Work::LoadProfile { uin } => Self::Reads(Thing::Account(uin)),
-            Work::SaveProfile { uin, .. } => Self::Writes(Thing::Account(uin), None),
+            Work::SaveProfile { uin, .. } | Work::SetPassword { uin, .. } => Self::Writes(Thing::Account(uin), None),
             Work::LoadContacts { uin } => Self::Reads(Thing::Contacts(uin)),
             Work::AddContact { owner, contact, .. } => {
                 Self::Writes(Thing::Contacts(owner), Some(Thing::Account(contact)))
@@ -77,7 +84,7 @@ pub(super) fn stages<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<Stage
                 let behind = |thing| seen(thing).map_or(first, |(stage, is_read)| stage + usize::from(is_read));
                 (behind(thing).max(also.map_or(first, behind)), [Some(thing), also])
             }
-            Touch::Alone => {
+            Touch::Alone | Touch::ReadsAnything => {
                 let stage = stages.len();
                 first = stage + 1;
                 (stage, [None, None])
@@ -86,7 +93,7 @@ pub(super) fn stages<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<Stage
         if stages.len() <= stage {
             stages.resize_with(stage + 1, Stage::default);
         }
-        let is_read = matches!(touch, Touch::Reads(_));
+        let is_read = matches!(touch, Touch::Reads(_) | Touch::ReadsAnything);
         open.extend(things.into_iter().flatten().map(|thing| (thing, (stage, is_read))));
         if let Some(stage) = stages.get_mut(stage) {
             let list = if is_read { &mut stage.reads } else { &mut stage.writes };
@@ -149,5 +156,7 @@ mod tests {
         let works = [messages(ANN), create(), messages(ANN), create(), delete(BOB, 1)];
         let alone = |place| (vec![place], vec![]);
         assert_eq!(places(&works), [(vec![], vec![0]), alone(1), (vec![], vec![2]), alone(3), alone(4)]);
+        let works = [delete(ANN, 1), Work::CountMessages, delete(ANN, 2)];
+        assert_eq!(places(&works), [alone(0), (vec![], vec![1]), alone(2)]);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
+use myicq_server::frontend::myicq::SessionView;
 use myicq_server::hub::PasswordJob;
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
 use myicq_server::{Input, Now, Output, Shard, Share, passwords};
@@ -57,6 +58,7 @@ pub(crate) struct Scene {
     clients: u16,
     wakeups: usize,
     asked: Asked,
+    errands: Vec<(u64, Outcome)>,
 }
 
 impl Scene {
@@ -86,6 +88,7 @@ impl Scene {
             clients: 0,
             wakeups: 0,
             asked: Asked::default(),
+            errands: Vec::new(),
         }
     }
 
@@ -209,6 +212,25 @@ impl Scene {
         std::mem::take(&mut self.asked)
     }
 
+    /// The administrator wants something, whose number is 7.
+    pub(crate) fn errand(&mut self, work: Work) {
+        self.input(Input::Errand { number: 7, work });
+    }
+
+    /// What became of the administrator's errand, if that is known by now.
+    pub(crate) fn take_errand(&mut self) -> Option<Outcome> {
+        let (number, outcome) = self.errands.pop()?;
+        assert_eq!((number, self.errands.len()), (7, 0));
+        Some(outcome)
+    }
+
+    /// What the administrator sees of the sessions.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        let (views, next) = self.shard.sessions_from(self.now(), 0, usize::MAX);
+        assert_eq!(next, None);
+        views
+    }
+
     /// The store has no users any more.
     pub(crate) fn lose_users(&mut self) {
         self.store = MemoryStore::default();
@@ -261,6 +283,7 @@ impl Scene {
                     self.asked.passwords += 1;
                     self.password_jobs.push_back(job);
                 }
+                Output::Errand { number, outcome } => self.errands.push((number, outcome)),
                 Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),
             }
         }

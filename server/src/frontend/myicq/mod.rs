@@ -13,6 +13,7 @@ mod requests;
 mod session;
 mod sessions;
 mod timers;
+mod view;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use myicq_wire::link::{Output, Retained, Timing, Token};
-use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, LoginError, MAX_DATAGRAM};
 use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
@@ -30,6 +31,7 @@ use self::registration::Registration;
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use self::sessions::Sessions;
 use self::timers::Timers;
+pub use self::view::SessionView;
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
@@ -186,6 +188,7 @@ impl Frontend {
                     Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
                     Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
                     Effect::Registered(attempt, uin) => self.on_registered(now, attempt, uin),
+                    Effect::Removed(uin) => self.on_user_removed(now, uin, hub),
                 }
             }
             let Some(key) = self.touched.pop() else { break };
@@ -295,7 +298,7 @@ impl Frontend {
             }
         }
         if !session.is_once() && session.link.issued() >= SEQS_MAX {
-            return self.replace(now, key, Event::Renewed, hub);
+            return self.dismiss(now, key, LoginError::REPLACED, Event::Renewed, hub);
         }
         self.send_late_notices(now, key, hub);
         self.arm(now, key);

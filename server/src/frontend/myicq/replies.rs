@@ -56,7 +56,9 @@ impl Frontend {
             Tell::StatusChanged(uin, status) => self.notify_all(now, keys, uin, Notice::Status(status), hub),
             Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
-            Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
+            Tell::Replaced => {
+                keys.iter().for_each(|&key| self.dismiss(now, key, LoginError::REPLACED, Event::Replaced, hub));
+            }
         }
     }
 
@@ -79,13 +81,12 @@ impl Frontend {
         self.retain(now, key, &reply, None, Token(message.id.0), hub);
     }
 
-    /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
-    /// acknowledge it.
-    pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
+    /// Ends a session and says why. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not acknowledge it.
+    pub(super) fn dismiss(&mut self, now: Now, key: SessionKey, error: LoginError, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.get_mut(key) {
             let own = session.link.take_seq();
             let (address, envelope) = (session.address, session.envelope(own));
-            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
+            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(error)));
         }
         self.end(now, key, event, hub);
     }

@@ -5,6 +5,7 @@ use sqlx::error::{Error, ErrorKind};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, query, query_scalar};
 
+use super::users;
 use crate::store::memory::OPEN_REQUESTS_MAX;
 use crate::store::{AddOutcome, MessageId, Outcome, Profile, Work};
 
@@ -29,7 +30,7 @@ impl From<Error> for Fault {
     }
 }
 
-type Done<T = Outcome> = Result<T, Fault>;
+pub(super) type Done<T = Outcome> = Result<T, Fault>;
 
 /// Does one request within the transaction that is open. Where it takes more than one statement, none after the first that
 /// changes something can fail for a reason of its own: it is done whole, or not at all.
@@ -48,12 +49,17 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
             answer_authorization(connection, asker, target, granted, max).await
         }
         Work::LoadLastMessage => Ok(Outcome::LastMessage(last_message(connection).await?)),
+        Work::AddUser { uin, ref nick, ref password_hash } => users::add(connection, uin, nick, password_hash).await,
+        Work::SetPassword { uin, ref password_hash } => users::set_password(connection, uin, password_hash).await,
+        Work::RemoveUser { uin } => users::remove(connection, uin).await,
         Work::LoadAccount { .. }
         | Work::LoadProfile { .. }
         | Work::LoadContacts { .. }
         | Work::LoadMessages { .. }
         | Work::StoreMessage { .. }
-        | Work::DeleteMessage { .. } => {
+        | Work::DeleteMessage { .. }
+        | Work::CountMessages
+        | Work::ListUsers { .. } => {
             debug_assert!(false, "{work:?} is done many at a time");
             Ok(Outcome::Failed)
         }

@@ -12,8 +12,8 @@ use crate::exit::Failure;
 /// Makes the copy by itself: the server, where one is running, notices nothing of it.
 pub(crate) fn run(args: &BackupArgs) -> Result<(), Failure> {
     let config = args.server.config()?;
-    place::check_folder(&config.data)?;
-    let bytes = runtime()?.block_on(SqliteStore::backup(&config.data, &args.file))?;
+    place::check_folder(&config.store.data)?;
+    let bytes = runtime()?.block_on(SqliteStore::backup(&config.store.data, &args.file))?;
     let file = args.file.display().to_string();
     if args.json {
         writeln!(io::stdout(), "{}", json!({ "file": file, "bytes": bytes }))?;

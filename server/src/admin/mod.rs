@@ -1,6 +1,8 @@
 //! What the administrator does beside running the server.
 
 mod backup;
+pub(crate) mod config;
+pub(crate) mod pages;
 mod place;
 mod sessions;
 pub(crate) mod user;

@@ -58,7 +58,7 @@ impl Place {
                         on_part(answer)
                     }
                 };
-                let told = request.perform(config.charset, ask, tell).await;
+                let told = request.perform(config.legacy.charset, ask, tell).await;
                 store.close().await;
                 told?;
                 last.map_or_else(|| Err(interrupted()), succeeded)

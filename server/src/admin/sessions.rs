@@ -27,7 +27,7 @@ pub(crate) fn run(args: &SessionsArgs) -> Result<(), Failure> {
         }
         write_line(&mut out, &session)
     };
-    ask_server(&config.data, &Request::Sessions {}, print)?;
+    ask_server(&config.store.data, &Request::Sessions {}, print)?;
     if !has_heading {
         writeln!(out, "nobody is here")?;
     }

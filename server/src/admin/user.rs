@@ -35,7 +35,7 @@ async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
         }
         UserCommand::List { json } => list(config, json).await,
         UserCommand::Show { uin, json } => {
-            let place = Place::open(&config.data, false).await?;
+            let place = Place::open(&config.store.data, false).await?;
             place.ask_users(config, UserRequest::Show { uin: uin.0 }, |part| show(part, json)).await?;
             Ok(())
         }
@@ -55,11 +55,11 @@ async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
 
 /// Asks for what is answered in one line.
 async fn ask(config: &Config, make: bool, request: UserRequest) -> Result<Answer, Failure> {
-    Place::open(&config.data, make).await?.ask_users(config, request, |_| Ok(())).await
+    Place::open(&config.store.data, make).await?.ask_users(config, request, |_| Ok(())).await
 }
 
 async fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let place = Place::open(&config.data, false).await?;
+    let place = Place::open(&config.store.data, false).await?;
     let mut out = io::stdout().lock();
     if !as_json {
         writeln!(out, "{:>10}  {:<10}  {:>8}  {:>8}  nick", "uin", "created", "contacts", "waiting")?;

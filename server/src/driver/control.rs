@@ -102,7 +102,7 @@ async fn converse(stream: UnixStream, config: &Config, inquiry: &Inquiry) -> io:
     match serde_json::from_slice(&line) {
         Ok(Request::User(request)) => {
             let ask = async |whom, work| inquiry.errand(whom, work).await;
-            request.perform(config.charset, ask, async |answer| teller.tell(&answer).await).await?;
+            request.perform(config.legacy.charset, ask, async |answer| teller.tell(&answer).await).await?;
         }
         Ok(Request::Sessions {}) => tell_sessions(inquiry, &mut teller).await?,
         Err(error) => {

@@ -97,9 +97,9 @@ pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunErro
 
 async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
-    let sockets = socket::bind(config.listen, shard_count(&config))?;
-    let address = sockets.first().map_or(Ok(config.listen), std::net::UdpSocket::local_addr);
-    let address = address.map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
+    let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
+    let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -110,7 +110,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let (watch, mut ended) = Watch::new();
     let (mailboxes, receivers) = Mailboxes::new(&shares);
 
-    let store = store::start(config.data.clone(), mailboxes.clone(), watch.clone()).await?;
+    let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
@@ -136,7 +136,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
 /// As many as the configuration says: by default one for each core that the system gives us.
 fn shard_count(config: &Config) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    config.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
+    config.listen.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
 }
 
 /// Obeys signals until all threads have ended as they were told to.
@@ -171,7 +171,7 @@ async fn watch_over(
 /// Lets the administrator in. A server that he cannot reach while it runs still serves its users.
 #[cfg(unix)]
 fn start_control(config: &Arc<Config>, inquiry: &Inquiry) {
-    match control::ControlSocket::bind(&config.data) {
+    match control::ControlSocket::bind(&config.store.data) {
         Ok(socket) => {
             let (config, inquiry) = (Arc::clone(config), inquiry.clone());
             tokio::task::spawn_local(async move { socket.serve(config, inquiry).await });

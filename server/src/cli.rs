@@ -35,6 +35,12 @@ pub(crate) enum Command {
     /// Copy the database into a file, also while the server is running
     #[command(after_help = Exit::list())]
     Backup(BackupArgs),
+    /// Show what becomes of each of a user's datagrams, until Ctrl-C
+    #[command(after_help = Exit::list())]
+    Trace(TraceArgs),
+    /// Say whether a running server is healthy
+    #[command(after_help = Exit::list())]
+    Health(HealthArgs),
     /// Check the configuration, or show it
     Config(ConfigArgs),
     /// Write the manual pages
@@ -166,6 +172,26 @@ pub(crate) struct SessionsArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
     /// One object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// His number
+    pub(crate) uin: Uin,
+    /// One object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// As an object
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,10 +7,10 @@
 use std::io;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Capabilities, Status, Uin};
+use myicq_wire::{Capabilities, Command, Seq, Status, Uin, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use crate::frontend::myicq::SessionView;
+use crate::frontend::myicq::{SessionView, TraceEvent};
 use crate::store::{CHOSEN_UIN_MAX, NotCreated, Outcome, UserSummary, Work};
 
 /// The name of the socket in the data folder.
@@ -33,6 +33,13 @@ pub enum Request {
     User(UserRequest),
     /// All sessions: an [`Answer::Session`] for each.
     Sessions {},
+    /// Whether shards and store answer: [`Answer::Health`].
+    Health {},
+    /// What becomes of each datagram of a user from now on: an [`Answer::Traced`] for each, until the connection is closed.
+    Trace {
+        /// His number.
+        uin: u32,
+    },
 }
 
 /// What is wanted of users. It can be done by a server, or on the store of one that is not running.
@@ -77,6 +84,10 @@ pub enum Answer {
     User(User),
     /// One of the sessions.
     Session(Session),
+    /// Something that happened to the user who is traced.
+    Traced(Traced),
+    /// Who answers.
+    Health(Health),
     /// There is a user now.
     Created {
         /// His number.
@@ -150,10 +161,97 @@ pub struct Session {
     pub queued: usize,
 }
 
+/// Which parts of the server have answered in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// How many shards there are.
+    pub shards: u32,
+    /// How many of them have answered.
+    pub answering: u32,
+    /// Whether the store has.
+    pub store: bool,
+}
+
+impl Health {
+    /// Whether all of them have.
+    pub fn is_healthy(&self) -> bool {
+        self.store && self.answering == self.shards
+    }
+}
+
+/// Something that happened to a user. What does not apply is left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traced {
+    /// When, in microseconds since 1970.
+    pub time: u64,
+    /// `in`: a datagram came. `out`: one went to him. `refused`: a request of his was. `event`: his session ended, or a datagram to him
+    /// was given up. `lost`: more happened than could be told.
+    pub what: String,
+    /// What became of it: `taken`, or the name of the counter under which it was counted; the name of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fate: Option<String>,
+    /// The command, by its name or number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The datagram's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u16>,
+    /// The number of the datagram that it acknowledges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u16>,
+    /// From where or to where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Bytes of the datagram.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<usize>,
+    /// How many were lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+impl From<(UnixTime, TraceEvent)> for Traced {
+    fn from((UnixTime(time), event): (UnixTime, TraceEvent)) -> Self {
+        let command = |number| {
+            let known = Command::from_number(number);
+            Some(known.map_or_else(|| format!("0x{number:04X}"), |command| command.name().to_owned()))
+        };
+        let number = |seq: Option<Seq>| seq.map(Seq::number);
+        let what = |what: &str| Self { time, what: what.to_owned(), ..Self::default() };
+        match event {
+            TraceEvent::Received { from, command: number_of, seq, len, fate } => Self {
+                fate: Some(fate.name()),
+                command: command(number_of),
+                seq: number(seq),
+                address: Some(from.to_string()),
+                bytes: Some(len),
+                ..what("in")
+            },
+            TraceEvent::Sent { to, command: number_of, seq, answers, len } => Self {
+                command: command(number_of),
+                seq: number(seq),
+                answers: number(answers),
+                address: Some(to.to_string()),
+                bytes: Some(len),
+                ..what("out")
+            },
+            TraceEvent::Refused { command, seq, refusal } => Self {
+                fate: Some(format!("refused_{}", refusal.name())),
+                command: Some(command.name().to_owned()),
+                seq: Some(seq.number()),
+                ..what("refused")
+            },
+            TraceEvent::Event(event) => Self { fate: Some(event.name().to_owned()), ..what("event") },
+            TraceEvent::Lost(count) => Self { count: Some(count), ..what("lost") },
+        }
+    }
+}
+
 impl Answer {
     /// Whether no other follows.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Self::User(_) | Self::Session(_))
+        !matches!(self, Self::User(_) | Self::Session(_) | Self::Traced(_))
     }
 
     /// That it was not done.

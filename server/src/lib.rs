@@ -18,7 +18,7 @@ pub mod store;
 mod time;
 
 pub use config::Config;
-pub use counters::{Counters, Drop, Event};
+pub use counters::{Counters, Drop, Event, Fate};
 pub use shard::{Input, Output, Post, Shard};
 pub use share::{SHARDS_MAX, Share};
 pub use time::Now;

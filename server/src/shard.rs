@@ -6,14 +6,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use myicq_wire::Instant;
+use myicq_wire::link::Measured;
+use myicq_wire::{Instant, Uin};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::frontend::myicq::{Frontend, Registered, SessionView};
+use crate::frontend::myicq::{Frontend, Registered, SessionView, TraceEvent};
 use crate::hub::{Hub, Letter, PasswordJob, PasswordResult};
 use crate::passwords::HashError;
 use crate::share::Share;
@@ -154,6 +155,31 @@ impl Shard {
     /// What has been counted since the start.
     pub fn counters(&self) -> &Counters {
         self.frontend.counters()
+    }
+
+    /// What the links of its sessions have measured since the start.
+    pub fn links(&self) -> &Measured {
+        self.frontend.links()
+    }
+
+    /// How many users are here and show it, on all shards together.
+    pub fn online_users(&self) -> u32 {
+        self.hub.online_users()
+    }
+
+    /// How many of the sessions wait for the proof of their address.
+    pub fn half_open(&self) -> usize {
+        self.frontend.half_open()
+    }
+
+    /// From here on, what becomes of this user's datagrams comes out of [`Shard::poll_trace`]; of nobody's, for `None`.
+    pub fn set_trace(&mut self, whom: Option<Uin>) {
+        self.frontend.set_trace(whom);
+    }
+
+    /// What has happened to the user who is traced, in order. There is nothing when nobody is.
+    pub fn poll_trace(&mut self) -> Option<TraceEvent> {
+        self.frontend.poll_trace()
     }
 
     /// How many sessions there are, open and half-open.

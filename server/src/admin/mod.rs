@@ -2,13 +2,17 @@
 
 mod backup;
 pub(crate) mod config;
+mod health;
 pub(crate) mod pages;
 mod place;
 mod sessions;
+mod trace;
 pub(crate) mod user;
 
 pub(crate) use backup::run as backup;
+pub(crate) use health::run as health;
 pub(crate) use sessions::run as sessions;
+pub(crate) use trace::run as trace;
 
 use tokio::runtime::Runtime;
 

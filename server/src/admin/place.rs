@@ -163,6 +163,10 @@ mod connection {
             let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
             line.push(b'\n');
             self.0.write_all(&line)?;
+            if matches!(request, Request::Trace { .. }) {
+                // It may be long until something happens.
+                self.0.set_read_timeout(None)?;
+            }
             let mut lines = BufReader::new(self.0);
             loop {
                 let mut line = Vec::new();

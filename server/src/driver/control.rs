@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use myicq_wire::Uin;
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::Semaphore;
 
-use super::inquiry::Inquiry;
+use super::inquiry::{Inquiry, PATIENCE as HEALTH_PATIENCE};
 use crate::config::Config;
 use crate::control::{Answer, Problem, REQUEST_MAX, Request, SOCKET};
 
@@ -105,6 +106,8 @@ async fn converse(stream: UnixStream, config: &Config, inquiry: &Inquiry) -> io:
             request.perform(config.legacy.charset, ask, async |answer| teller.tell(&answer).await).await?;
         }
         Ok(Request::Sessions {}) => tell_sessions(inquiry, &mut teller).await?,
+        Ok(Request::Health {}) => teller.tell(&Answer::Health(inquiry.health(HEALTH_PATIENCE).await)).await?,
+        Ok(Request::Trace { uin }) => tell_trace(inquiry, Uin(uin), &mut reader, &mut teller).await?,
         Err(error) => {
             let message = format!("this is no request: {error}");
             teller.tell(&Answer::failed(Problem::Request, message)).await?;
@@ -128,6 +131,31 @@ async fn tell_sessions(inquiry: &Inquiry, teller: &mut Teller) -> io::Result<()>
     teller.tell(&Answer::Done {}).await
 }
 
+/// Until whoever looks has seen enough, and hangs up.
+async fn tell_trace(
+    inquiry: &Inquiry,
+    whom: Uin,
+    reader: &mut (impl AsyncRead + Unpin),
+    teller: &mut Teller,
+) -> io::Result<()> {
+    let mut traced = inquiry.trace(whom);
+    let mut nothing = [0];
+    loop {
+        let next = tokio::select! {
+            next = traced.recv() => next,
+            _ = reader.read(&mut nothing) => return Ok(()),
+        };
+        let Some(next) = next else {
+            let message = "somebody looks at a user of the same shard already, or the server is stopping";
+            return teller.tell(&Answer::failed(Problem::Unavailable, message)).await;
+        };
+        teller.tell(&Answer::Traced(next.into())).await?;
+        if traced.is_empty() {
+            teller.flush().await?;
+        }
+    }
+}
+
 /// The way back to who has asked.
 struct Teller(BufWriter<OwnedWriteHalf>);
 
@@ -140,6 +168,10 @@ impl Teller {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         in_time(self.0.write_all(&line)).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        in_time(self.0.flush()).await
     }
 
     async fn finish(mut self) -> io::Result<()> {

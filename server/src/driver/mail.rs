@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use myicq_wire::Uin;
+use myicq_wire::{Uin, UnixTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
-use crate::frontend::myicq::SessionView;
+use crate::frontend::myicq::{SessionView, TraceEvent};
 use crate::hub::PasswordResult;
 use crate::shard::Post;
 use crate::share::Share;
@@ -37,6 +37,8 @@ pub(super) enum Mail {
     Report(mpsc::UnboundedSender<Report>),
     /// Say what sessions there are from a slot on.
     Sessions(u32, oneshot::Sender<SessionPage>),
+    /// Say what becomes of a user's datagrams, until the receiver is dropped. The sender is dropped at once when somebody looks already.
+    Trace(Uin, mpsc::Sender<Traced>),
     /// Have this done for the administrator, and say what became of it.
     Errand(store::Work, oneshot::Sender<store::Outcome>),
     /// End what is under way and stop.
@@ -44,6 +46,9 @@ pub(super) enum Mail {
     /// Another shard has nothing under way any more, for the first or the second time ([`super::farewell`]).
     Idle(Round),
 }
+
+/// Something that happened to a user who is looked at, and when.
+pub(super) type Traced = (UnixTime, TraceEvent);
 
 /// Some of a shard's sessions, and the slot from which to go on.
 pub(super) type SessionPage = (Vec<SessionView>, Option<u32>);

@@ -7,10 +7,15 @@ mod clock;
 #[cfg(unix)]
 mod control;
 mod farewell;
+mod http;
 mod inquiry;
 mod mail;
+mod meter;
+mod metrics;
 mod passwords;
 mod report;
+#[cfg(unix)]
+mod service;
 mod shard;
 mod signals;
 mod socket;
@@ -68,6 +73,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The port for the metrics fails.
+    #[error("cannot answer HTTP requests on {address}; choose another address with --metrics-listen, or turn it off")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refuses a thread, a runtime, a signal handler or randomness.
     #[error("the system refuses {what}")]
     System {
@@ -100,6 +113,10 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
     let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
     let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(http::bind(address).await?),
+        None => None,
+    };
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -120,9 +137,20 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
-    let inquiry = Inquiry::new(mailboxes.clone());
+    let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
+    if let Some(metrics) = metrics {
+        let address =
+            metrics.local_addr().map_err(|source| RunError::System { what: "the metrics' address", source })?;
+        tracing::info!("answering http://{address}/metrics and http://{address}/health");
+        tokio::task::spawn_local(http::serve(metrics, inquiry.clone()));
+    }
     start_control(&config, &inquiry);
     ready(address);
+    #[cfg(unix)]
+    {
+        service::ready(address);
+        tokio::task::spawn_local(service::watchdog(inquiry.clone()));
+    }
 
     watch_over(&mut signals, &mut ended, &mailboxes, &inquiry).await?;
     // Each has reported how it ended.
@@ -161,6 +189,8 @@ async fn watch_over(
             Signal::Stop if is_stopping => return Err(RunError::Interrupted),
             Signal::Stop => {
                 tracing::info!("stopping");
+                #[cfg(unix)]
+                service::stopping();
                 is_stopping = true;
                 mailboxes.send_all(|| Mail::Stop);
             }

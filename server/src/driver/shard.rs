@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use myicq_wire::{Instant, MAX_DATAGRAM};
+use myicq_wire::{Instant, MAX_DATAGRAM, Uin};
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::farewell::Farewell;
-use super::mail::{Datagrams, Mail, Mailboxes, index};
+use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
 use super::report::Report;
 use super::socket::Socket;
+use crate::frontend::myicq::TraceEvent;
 use crate::shard::{Input, Output, Post, Shard};
 use crate::share::Share;
 use crate::store;
@@ -70,6 +71,10 @@ pub(super) struct ShardDriver {
     farewell: Farewell,
     /// Who waits for what became of an errand of the administrator. Few: each of his connections has one under way.
     errands: HashMap<u64, oneshot::Sender<store::Outcome>>,
+    /// Who looks at what becomes of one user's datagrams.
+    tracer: Option<mpsc::Sender<Traced>>,
+    /// What there was no room for since the last that was sent to him.
+    untold: u64,
     last_errand: u64,
 }
 
@@ -96,6 +101,8 @@ impl ShardDriver {
             stopping_since: None,
             farewell: Farewell::new(share.count()),
             errands: HashMap::new(),
+            tracer: None,
+            untold: 0,
             last_errand: 0,
             share,
         }
@@ -184,6 +191,7 @@ impl ShardDriver {
                 Mail::Sessions(slot, to) => {
                     let _ = to.send(self.shard.sessions_from(now, slot, SESSIONS_MAX));
                 }
+                Mail::Trace(whom, to) => self.trace(whom, to),
                 Mail::Errand(work, to) => {
                     self.last_errand += 1;
                     self.errands.insert(self.last_errand, to);
@@ -245,6 +253,35 @@ impl ShardDriver {
         }
     }
 
+    /// Looks at a user, for one at a time: who comes while somebody else looks is hung up on.
+    fn trace(&mut self, whom: Uin, to: mpsc::Sender<Traced>) {
+        if self.tracer.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            self.shard.set_trace(Some(whom));
+            self.tracer = Some(to);
+            self.untold = 0;
+        }
+    }
+
+    /// Passes on what has happened to the user who is looked at. What there is no room for is only counted.
+    fn pass_on_trace(&mut self) {
+        let Some(tracer) = &self.tracer else { return };
+        let time = self.clock.now().unix;
+        while let Some(event) = self.shard.poll_trace() {
+            if self.untold > 0 && tracer.try_send((time, TraceEvent::Lost(self.untold))).is_ok() {
+                self.untold = 0;
+            }
+            match tracer.try_send((time, event)) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => self.untold += 1,
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.shard.set_trace(None);
+                    self.tracer = None;
+                    return;
+                }
+            }
+        }
+    }
+
     /// Passes a request on. When the disk does not keep up, it fails at once instead of waiting in memory: the sender is not
     /// acknowledged and asks again, while people who are here go on talking without the disk.
     fn ask_store(&mut self, request: store::Request) {
@@ -261,6 +298,7 @@ impl ShardDriver {
 
     /// Sends what waits. Letters first: what a client answers to a datagram must not be there before them.
     async fn flush(&mut self) {
+        self.pass_on_trace();
         for (shard, other) in (0..).zip(&mut self.for_others) {
             if !other.posts.is_empty() {
                 self.around.mailboxes.send_posts(shard, mem::take(&mut other.posts));
@@ -289,10 +327,14 @@ impl ShardDriver {
         Report {
             shard: self.share.index(),
             sessions: self.shard.sessions(),
+            half_open: self.shard.half_open(),
+            online_users: self.shard.online_users(),
             traffic: self.socket.traffic(),
             handed_over: self.handed_over,
             handover_drops: self.handover_drops,
             store_refused: self.store_refused,
+            store_requests: self.store_requests,
+            links: *self.shard.links(),
             counters: self.shard.counters().clone(),
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs, open sockets and write files")]
 
 mod config;
+mod watching;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -64,7 +65,10 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = myicqd(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::from(myicqd(arguments).spawn().unwrap())
+    }
+
+    fn from(mut child: Child) -> Self {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -87,7 +91,10 @@ impl Server {
     /// The exit code and the log, once it has ended.
     fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        // A log that goes elsewhere is read there.
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut log).unwrap();
+        }
         let code = self.child.wait().unwrap().code();
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();

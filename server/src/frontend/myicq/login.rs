@@ -230,6 +230,8 @@ impl Frontend {
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);
         }
+        // They were counted when they came.
+        self.counters.set_aside();
         self.touched.push(key);
     }
 

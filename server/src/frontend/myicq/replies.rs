@@ -10,7 +10,7 @@ use myicq_wire::{
 };
 
 use super::notices::{Notice, to_wire};
-use super::{Frontend, profile};
+use super::{Frontend, TraceEvent, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
 use crate::hub::{Answer, Hub, Question, Refusal, SessionKey, Tell};
@@ -155,6 +155,9 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         self.counters.refusal(refusal);
+        if self.trace.is_of(key.uin) {
+            self.trace.push(TraceEvent::Refused { command, seq, refusal });
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
@@ -168,7 +171,7 @@ impl Frontend {
     /// Sends a datagram that nobody retains.
     pub(super) fn push_reply(&mut self, to: SocketAddr, envelope: &Envelope, ackseq: Option<Seq>, reply: &Reply<'_>) {
         match self.outbox.push_reply(to, envelope, ackseq, reply) {
-            Ok(_) => self.counters.event(Event::Sent),
+            Ok(_) => self.counters.sent(self.outbox.last()),
             Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
         }
     }

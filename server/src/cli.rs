@@ -58,6 +58,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
+    /// Try the server instead of running it: in a temporary folder, two users talk to each other; 0 if it works
+    #[arg(long, conflicts_with = "demo")]
+    pub(crate) smoke: bool,
+    /// Run a server to play with: for this machine alone, in a temporary folder, with two users and what to try
+    #[arg(long)]
+    pub(crate) demo: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]

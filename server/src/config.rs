@@ -4,12 +4,14 @@
 mod form;
 mod hints;
 mod load;
+mod reload;
 mod show;
 mod table;
 
 pub use form::Toml;
 pub use hints::{Hint, hints, unknown_variables};
 pub use load::{ConfigError, ConfigErrors, Loaded, Override, Sources};
+pub use reload::Reload;
 pub use show::document;
 pub use table::Setting;
 

@@ -5,6 +5,7 @@ mod admin;
 mod cli;
 mod exit;
 mod log;
+mod trial;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -46,8 +47,15 @@ fn main() -> ExitCode {
 
 fn run(args: RunArgs) -> Result<(), Failure> {
     log::start(&args.log)?;
-    let config = args.sources.into_sources().load()?.config;
-    driver::run(config, announce)?;
+    let sources = args.sources.into_sources();
+    if args.smoke {
+        return trial::smoke::run(sources);
+    }
+    if args.demo {
+        return trial::demo::run(sources);
+    }
+    let config = sources.load()?.config;
+    driver::run(config, Some(sources), |address, _| announce(address))?;
     Ok(())
 }
 

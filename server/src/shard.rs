@@ -44,6 +44,8 @@ pub enum Input<'a> {
         /// What.
         work: store::Work,
     },
+    /// Some settings have other values. What has a deadline keeps it.
+    Config(Arc<Config>),
     /// Time has passed.
     Timeout,
 }
@@ -116,6 +118,10 @@ impl Shard {
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
             Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
             Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
+            Input::Config(config) => {
+                self.hub.handle_config(Arc::clone(&config));
+                self.frontend.handle_config(config);
+            }
             Input::Timeout => {
                 self.hub.handle_timeout(now);
                 self.frontend.handle_timeout(now, &mut self.hub);

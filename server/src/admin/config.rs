@@ -22,7 +22,7 @@ fn check(loaded: Result<Loaded, ConfigErrors>, as_json: bool) -> Result<(), Fail
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(errors) => {
-            let errors: Vec<String> = errors.iter().map(|error| line(error)).collect();
+            let errors: Vec<String> = errors.lines().collect();
             if as_json {
                 writeln!(out, "{}", json!({ "settings": [], "hints": [], "errors": errors }))?;
             } else {
@@ -80,12 +80,6 @@ fn value(setting: &Setting, loaded: &Loaded) -> Value {
         Ok(number) if setting.toml != Toml::Text => number.into(),
         _ => shown.into(),
     }
-}
-
-/// An error with all that is behind it.
-fn line(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn variables() -> impl Iterator<Item = String> {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use anyhow::anyhow;
 use myicq_server::control::{Answer, User, UserRequest};
 use myicq_server::{Config, passwords};
-use myicq_wire::MAX_PASSWORD_LEN;
+use myicq_wire::{MAX_PASSWORD_LEN, Uin};
 use rand::TryRng;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -24,11 +24,9 @@ pub(crate) fn run(args: UserArgs) -> Result<(), Failure> {
 async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Add { uin, nick, json, .. } => {
-            let request = UserRequest::Add { uin: uin.map(|uin| uin.0), nick, password_hash: hash(config)? };
-            let answer = ask(config, true, request).await?;
-            let Answer::Created { uin } = answer else { return Ok(()) };
+            let uin = add(config, uin, nick, hash(config)?).await?;
             Ok(if json {
-                writeln!(io::stdout(), "{}", json!({ "uin": uin }))
+                writeln!(io::stdout(), "{}", json!({ "uin": uin.0 }))
             } else {
                 writeln!(io::stdout(), "{uin}")
             }?)
@@ -50,6 +48,20 @@ async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
             let object = json!({ "uin": uin.0, "messages": messages });
             Ok(if json { writeln!(io::stdout(), "{object}") } else { Ok(()) }?)
         }
+    }
+}
+
+/// Makes a user with the hash of his password, in the folder that the configuration names, and gives back his number.
+pub(crate) async fn add(
+    config: &Config,
+    uin: Option<Uin>,
+    nick: String,
+    password_hash: String,
+) -> Result<Uin, Failure> {
+    let request = UserRequest::Add { uin: uin.map(|uin| uin.0), nick, password_hash };
+    match ask(config, true, request).await? {
+        Answer::Created { uin } => Ok(Uin(uin)),
+        other => Err(Failure::new(Exit::Software, anyhow!("a user was asked for, and the answer is {other:?}"))),
     }
 }
 

@@ -74,22 +74,22 @@ pub enum ConfigError {
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// Each of them, those of the file first.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
+    /// A line for each of them, with its cause; those of the file first.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|error| match error {
+            ConfigError::File { source, .. } => format!("{error}: {source}"),
+            _ => error.to_string(),
+        })
     }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, more @ ..] = &*self.0 else { return Ok(()) };
-        write!(f, "{first}")?;
-        match std::error::Error::source(first) {
-            Some(source) => write!(f, ": {source}")?,
-            None if !more.is_empty() => write!(f, " (and {} more; `myicqd config check` has all)", more.len())?,
-            None => {}
+        f.write_str(&self.lines().next().unwrap_or_default())?;
+        match self.0.len() {
+            0 | 1 => Ok(()),
+            all => write!(f, " (and {} more; `myicqd config check` has all)", all - 1),
         }
-        Ok(())
     }
 }
 
@@ -425,6 +425,6 @@ mod tests {
         );
         let errors = load(Some(&folder.path().join("none")), "nowhere").unwrap_err();
         assert!(errors.to_string().starts_with("cannot read the configuration "), "{errors}");
-        assert_eq!(errors.iter().count(), 2);
+        assert_eq!(errors.lines().count(), 2);
     }
 }

@@ -9,7 +9,7 @@ const WIDTH: usize = 100;
 
 /// What stands above all settings.
 const HEAD: &str = "The settings of myicqd. Those that are commented out have their defaults; an unknown key is an error. A flag \
-                    goes before its variable, and that before this file.";
+                    goes before its variable, and that before this file. A running server reads it again on SIGHUP.";
 
 /// All settings as a configuration file, each under what there is to know of it. Those that have their default are commented out;
 /// behind the others stands where they are from.

@@ -34,6 +34,11 @@ impl Inquiry {
         Self { mailboxes, meter, start }
     }
 
+    /// Where the shards get their mail.
+    pub(super) fn mailboxes(&self) -> &Mailboxes {
+        &self.mailboxes
+    }
+
     /// How many shards there are.
     pub(super) fn shards(&self) -> u32 {
         u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX)

@@ -8,6 +8,7 @@ use myicq_wire::{Uin, UnixTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
+use crate::config::Config;
 use crate::frontend::myicq::{SessionView, TraceEvent};
 use crate::hub::PasswordResult;
 use crate::shard::Post;
@@ -33,6 +34,8 @@ pub(super) enum Mail {
     Posts(Vec<Post>),
     /// What is for this shard has come to another one.
     Datagrams(Datagrams),
+    /// Some settings have other values.
+    Config(Arc<Config>),
     /// Say what has been counted.
     Report(mpsc::UnboundedSender<Report>),
     /// Say what sessions there are from a slot on.

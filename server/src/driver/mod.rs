@@ -13,6 +13,7 @@ mod mail;
 mod meter;
 mod metrics;
 mod passwords;
+mod reload;
 mod report;
 #[cfg(unix)]
 mod service;
@@ -29,17 +30,19 @@ use std::thread::JoinHandle;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
+use self::reload::Settings;
 use self::report::Report;
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::passwords::HashError;
 use crate::shard::Shard;
 use crate::share::{SHARDS_MAX, Share};
@@ -99,16 +102,30 @@ pub enum RunError {
     Interrupted,
 }
 
-/// Runs a server until it is told to stop (SIGTERM, SIGINT). `ready` is called once, with the address that it listens on, as
-/// soon as datagrams are taken.
+/// Tells a server to stop, as SIGTERM does.
+#[derive(Clone, Debug)]
+pub struct Stop(mpsc::UnboundedSender<()>);
+
+impl Stop {
+    /// Tells it.
+    pub fn stop(&self) {
+        // Nobody listens when it has stopped already.
+        let _ = self.0.send(());
+    }
+}
+
+/// Runs a server until it is told to stop (SIGTERM, SIGINT). `sources` is what SIGHUP reads again; without any it stops the
+/// server, too. `ready` is called once, with the address that it listens on, as soon as datagrams are taken.
 ///
 /// # Errors
 /// Why it could not start, or what ended it.
-pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
-    LocalSet::new().block_on(&runtime()?, supervise(Arc::new(config), ready))
+pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+    let settings = Settings::new(Arc::new(config), sources);
+    LocalSet::new().block_on(&runtime()?, supervise(settings, ready))
 }
 
-async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
+async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+    let config = settings.config();
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
     let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
     let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
@@ -138,21 +155,13 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     drop((store.requests, passwords, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
     let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
-    if let Some(metrics) = metrics {
-        let address =
-            metrics.local_addr().map_err(|source| RunError::System { what: "the metrics' address", source })?;
-        tracing::info!("answering http://{address}/metrics and http://{address}/health");
-        tokio::task::spawn_local(http::serve(metrics, inquiry.clone()));
-    }
-    start_control(&config, &inquiry);
-    ready(address);
+    start_services(&config, metrics, &inquiry)?;
+    let (stop, mut stopped) = mpsc::unbounded_channel();
+    ready(address, Stop(stop));
     #[cfg(unix)]
-    {
-        service::ready(address);
-        tokio::task::spawn_local(service::watchdog(inquiry.clone()));
-    }
+    service::ready(address);
 
-    watch_over(&mut signals, &mut ended, &mailboxes, &inquiry).await?;
+    watch_over(&mut signals, &mut stopped, &mut ended, &inquiry, &mut settings).await?;
     // Each has reported how it ended.
     report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
     for thread in threads {
@@ -170,14 +179,16 @@ fn shard_count(config: &Config) -> u32 {
 /// Obeys signals until all threads have ended as they were told to.
 async fn watch_over(
     signals: &mut Signals,
+    stopped: &mut mpsc::UnboundedReceiver<()>,
     ended: &mut mpsc::UnboundedReceiver<Ended>,
-    mailboxes: &Mailboxes,
     inquiry: &Inquiry,
+    settings: &mut Settings,
 ) -> Result<(), RunError> {
     let mut is_stopping = false;
     loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
+            Some(()) = stopped.recv() => Signal::Stop,
             thread = ended.recv() => match thread {
                 Some(Ended { has_failed: false, .. }) if is_stopping => continue,
                 Some(Ended { thread, .. }) => return Err(RunError::Died(thread)),
@@ -185,17 +196,38 @@ async fn watch_over(
             },
         };
         match signal {
+            Signal::Reload if settings.can_reload() => {
+                #[cfg(unix)]
+                service::reloading();
+                settings.reload(|config| inquiry.mailboxes().send_all(|| Mail::Config(Arc::clone(&config))));
+                #[cfg(unix)]
+                service::reloaded();
+            }
             Signal::Report => report::log(inquiry.reports().await, "counters"),
-            Signal::Stop if is_stopping => return Err(RunError::Interrupted),
-            Signal::Stop => {
+            Signal::Stop | Signal::Reload if is_stopping => return Err(RunError::Interrupted),
+            Signal::Stop | Signal::Reload => {
                 tracing::info!("stopping");
                 #[cfg(unix)]
                 service::stopping();
                 is_stopping = true;
-                mailboxes.send_all(|| Mail::Stop);
+                inquiry.mailboxes().send_all(|| Mail::Stop);
             }
         }
     }
+}
+
+/// Lets in those who look after the server, from the thread that waits for signals.
+fn start_services(config: &Arc<Config>, metrics: Option<TcpListener>, inquiry: &Inquiry) -> Result<(), RunError> {
+    if let Some(metrics) = metrics {
+        let address =
+            metrics.local_addr().map_err(|source| RunError::System { what: "the metrics' address", source })?;
+        tracing::info!("answering http://{address}/metrics and http://{address}/health");
+        tokio::task::spawn_local(http::serve(metrics, inquiry.clone()));
+    }
+    #[cfg(unix)]
+    tokio::task::spawn_local(service::watchdog(inquiry.clone()));
+    start_control(config, inquiry);
+    Ok(())
 }
 
 /// Lets the administrator in. A server that he cannot reach while it runs still serves its users.

@@ -11,6 +11,20 @@ pub(super) fn ready(address: std::net::SocketAddr) {
     tell(&[NotifyState::Ready, NotifyState::Status(&format!("listening on udp {address}"))]);
 }
 
+/// The configuration is being read again: [`reloaded`] follows.
+pub(super) fn reloading() {
+    // The time belongs to it: systemd waits for the next word that is later than this.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!("no time to tell the service manager: {error}"),
+    }
+}
+
+/// It has been read again, or was wrong and is as before.
+pub(super) fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
 /// The server stops, which may take some seconds.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);

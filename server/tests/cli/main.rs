@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs, open sockets and write files")]
 
 mod config;
+#[cfg(unix)]
+mod reload;
+mod trial;
 mod watching;
 
 use std::ffi::OsStr;

@@ -162,6 +162,17 @@ settings! {
         live charset: Charset = Charset::Gbk, CharsetLabel;
     }
 
+    /// How the server can be watched, over HTTP: `/metrics` for Prometheus, and `/health`.
+    metrics: Metrics {
+        /// Where to answer HTTP requests for /metrics and /health; off: nowhere.
+        restart listen as "metrics-listen": Option<SocketAddr> = None, Or("off", Address);
+
+        /// Whether that may be an address that other machines can reach.
+        ///
+        /// Nobody is asked for a password there, and how much is going on is not for everybody.
+        restart remote as "metrics-remote": bool = false, OnOff;
+    }
+
     /// What a password hash costs, and when it is computed.
     security: Security {
         /// Memory of a new password hash (argon2id), in KiB.

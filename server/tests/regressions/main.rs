@@ -5,6 +5,7 @@
 
 mod broadcasts;
 mod client;
+mod errands;
 mod groups;
 mod half_open;
 mod links;

@@ -10,7 +10,7 @@ use myicq_wire::{
 };
 
 use super::notices::{Notice, to_wire};
-use super::{Frontend, profile};
+use super::{Frontend, TraceEvent, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
 use crate::hub::{Answer, Hub, Question, Refusal, SessionKey, Tell};
@@ -62,7 +62,9 @@ impl Frontend {
             Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
             Tell::Group(news) => keys.iter().for_each(|&key| self.tell_group_news(now, key, &news, hub)),
-            Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
+            Tell::Replaced => {
+                keys.iter().for_each(|&key| self.dismiss(now, key, LoginError::REPLACED, Event::Replaced, hub));
+            }
         }
     }
 
@@ -85,13 +87,12 @@ impl Frontend {
         self.retain(now, key, &reply, None, Token(message.id.0), hub);
     }
 
-    /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
-    /// acknowledge it.
-    pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
+    /// Ends a session and says why. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not acknowledge it.
+    pub(super) fn dismiss(&mut self, now: Now, key: SessionKey, error: LoginError, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.get_mut(key) {
             let own = session.link.take_seq();
             let (address, envelope) = (session.address, session.envelope(own));
-            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
+            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(error)));
         }
         self.end(now, key, event, hub);
     }
@@ -160,6 +161,9 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         self.counters.refusal(refusal);
+        if self.trace.is_of(key.uin) {
+            self.trace.push(TraceEvent::Refused { command, seq, refusal });
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
@@ -175,7 +179,7 @@ impl Frontend {
     /// Sends a datagram that nobody retains.
     pub(super) fn push_reply(&mut self, to: SocketAddr, envelope: &Envelope, ackseq: Option<Seq>, reply: &Reply<'_>) {
         match self.outbox.push_reply(to, envelope, ackseq, reply) {
-            Ok(_) => self.counters.event(Event::Sent),
+            Ok(_) => self.counters.sent(self.outbox.last()),
             Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
         }
     }

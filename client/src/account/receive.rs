@@ -2,11 +2,11 @@
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    Capabilities, Command, DecodeError, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM, Presence as WirePresence,
-    Reply, Seq, ServerHeader, ServerMessage, Str, Uin,
+    Capabilities, Command, DecodeError, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM, MessageRef,
+    Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Typing, Uin, open_reply,
 };
 
-use super::request::{Answer, CHARSET, OwnProfile, RemoteContacts, RequestId, domain, reply_to, text};
+use super::request::{Answer, OwnProfile, RemoteContacts, RequestId, Sent, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal};
 use crate::event::{Event, Presence};
@@ -21,7 +21,8 @@ impl Account {
             return;
         }
         self.stats.received += 1;
-        match self.open(datagram) {
+        let mut scratch = [0; MAX_DATAGRAM];
+        match self.open(datagram, &mut scratch) {
             Ok(Some((header, reply))) => self.handle_packet(now, &header, reply.as_ref(), datagram),
             Ok(None) => self.stats.foreign += 1,
             Err(_) => self.stats.malformed += 1,
@@ -29,13 +30,19 @@ impl Account {
     }
 
     /// The header and the body of a datagram of this session; no body where the command is unknown.
-    fn open<'a>(&self, datagram: &'a [u8]) -> Result<Option<(ServerHeader, Option<Reply<'a>>)>, DecodeError> {
+    fn open<'a>(
+        &self,
+        datagram: &'a [u8],
+        scratch: &'a mut [u8],
+    ) -> Result<Option<(ServerHeader, Option<Reply<'a>>)>, DecodeError> {
         let (header, body) = ServerHeader::decode(datagram)?;
         if header.session != self.session || datagram.len() > MAX_DATAGRAM {
             return Ok(None);
         }
         // A body that is not whole is not acknowledged: the server's next try may come through unharmed.
-        let reply = header.known_command().map(|command| Reply::decode(command, body)).transpose()?;
+        let key = self.granted.contains(Capabilities::SEALED).then_some(&self.key);
+        let is_known = header.known_command().is_some();
+        let reply = is_known.then(|| open_reply(&header, body, key, scratch)).transpose()?;
         Ok(Some((header, reply)))
     }
 
@@ -48,7 +55,11 @@ impl Account {
         }
         match (header.ackseq, reply) {
             (Some(ackseq), Some(Reply::Refused(refused))) => self.on_refused(now, ackseq, refused.reason.into()),
-            (Some(ackseq), _) => self.on_acknowledged(now, ackseq),
+            (Some(ackseq), Some(Reply::Sent(sent))) => {
+                let sent = Sent { id: sent.id, is_delivered: sent.is_delivered != 0 };
+                self.on_acknowledged(now, ackseq, Answer::Sent(sent));
+            }
+            (Some(ackseq), _) => self.on_acknowledged(now, ackseq, Answer::Acknowledged),
             (None, _) => {}
         }
         if self.state == State::LoggingIn {
@@ -70,7 +81,7 @@ impl Account {
         }
     }
 
-    fn on_acknowledged(&mut self, now: Instant, ackseq: Seq) {
+    fn on_acknowledged(&mut self, now: Instant, ackseq: Seq, answer: Answer) {
         let Some(token) = self.link.on_ack(&mut self.retained, now, ackseq) else { return };
         let wait = now + self.config.timeouts.reply;
         if token == LOGIN {
@@ -88,7 +99,7 @@ impl Account {
             pending.reply_by = Some(wait);
         } else {
             self.pending.remove(&id);
-            self.answers.push_back((id, Ok(Answer::Acknowledged)));
+            self.answers.push_back((id, Ok(answer)));
         }
     }
 
@@ -123,8 +134,11 @@ impl Account {
         if self.is_exactly_once() {
             self.link.set_ordered();
         }
+        if !self.granted.contains(self.config.required) {
+            return self.end(EndReason::NotGranted(self.config.required.difference(self.granted)));
+        }
         let (ip, online_users) = (success.ip.into(), success.online_users);
-        self.tell(Event::LoggedIn { ip, online_users, exactly_once: self.is_exactly_once() });
+        self.tell(Event::LoggedIn { ip, online_users, exactly_once: self.is_exactly_once(), granted: self.granted });
         // At once, because its acknowledgement shows that the server knows our address to be proven.
         self.keep_alive(now);
         for (id, request) in std::mem::take(&mut self.waiting) {
@@ -163,7 +177,8 @@ impl Account {
         }
         while let Some((seq, datagram)) = self.link.release(&mut self.retained) {
             // It was opened once when it came, so it opens again.
-            if let Ok(Some((header, reply))) = self.open(&datagram) {
+            let mut scratch = [0; MAX_DATAGRAM];
+            if let Ok(Some((header, reply))) = self.open(&datagram, &mut scratch) {
                 self.on_released(seq, &header, reply.as_ref());
             }
         }
@@ -182,6 +197,8 @@ impl Account {
     }
 
     fn handle_reply(&mut self, ackseq: Option<Seq>, reply: &Reply<'_>) {
+        let charset = self.charset();
+        let text = |bytes: &[u8]| charset.decode(bytes).into_owned();
         let (about, answer) = match reply {
             Reply::GetContactList(uins) => (None, Answer::Contacts(uins.iter().collect())),
             Reply::GetRemoteContactList(list) => {
@@ -189,11 +206,11 @@ impl Account {
                 (None, Answer::RemoteContacts(RemoteContacts { domain: text(&list.domain), contacts }))
             }
             Reply::UpdateContact(contact) => {
-                let profile = Profile::decode(&contact.profile, CHARSET);
+                let profile = Profile::decode(&contact.profile, self.charset());
                 (Some(contact.uin), Answer::Profile(Box::new(profile)))
             }
             Reply::UpdateUser(user) => {
-                let profile = Profile::decode(&user.profile, CHARSET);
+                let profile = Profile::decode(&user.profile, self.charset());
                 (None, Answer::OwnProfile(Box::new(OwnProfile { profile, authorization: user.auth })))
             }
             Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
@@ -236,6 +253,11 @@ impl Account {
                 let (uin, status) = (user.uin, user.status);
                 self.tell(Event::StatusChanged { uin, domain: domain(user.domain), status });
             }
+            Reply::Delivered(MessageRef { uin, id }) => self.tell(Event::Delivered { to: *uin, id: *id }),
+            Reply::Read(MessageRef { uin, id }) => self.tell(Event::Read { by: *uin, up_to: *id }),
+            Reply::Typing(Typing { uin, is_typing }) => {
+                self.tell(Event::Typing { from: *uin, is_typing: *is_typing != 0 });
+            }
             // Nothing in this version asks for the others, or could show them.
             _ => self.stats.unasked += 1,
         }
@@ -243,7 +265,7 @@ impl Account {
 
     /// The message's own number, from servers that give one.
     fn id_of(&self, message: &ServerMessage<'_>) -> Option<u64> {
-        message.id.filter(|_| self.is_exactly_once())
+        message.id.filter(|_| self.is_exactly_once() || self.granted.contains(Capabilities::RECEIPTS))
     }
 
     fn is_to_be_shown(&self, message: &ServerMessage<'_>) -> bool {
@@ -257,7 +279,7 @@ impl Account {
             domain: domain(message.domain),
             time: message.time,
             id,
-            message: Message::decode(message.kind, &message.text, CHARSET),
+            message: Message::decode(message.kind, &message.text, self.charset()),
         };
         self.events.push_back(Delivery { event, ticket: Some(Ticket { seq, id }) });
     }

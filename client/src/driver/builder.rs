@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::session::Session;
 use super::system::{Clock, addresses_of, entropy, socket_to, spawn};
 use super::{Client, Events};
-use crate::account::{Account, Config, Registration, Timeouts};
+use crate::account::{Account, Config, Registration, SUPPORTED, Timeouts};
 use crate::error::{EndReason, Misuse};
 use crate::password::Password;
 use crate::seen::SeenMessages;
@@ -75,6 +75,7 @@ pub struct Builder {
     timeouts: Timeouts,
     seen: SeenMessages,
     offered: Capabilities,
+    required: Capabilities,
 }
 
 impl Builder {
@@ -85,7 +86,8 @@ impl Builder {
             status: Status::ONLINE,
             timeouts: Timeouts::default(),
             seen: SeenMessages::default(),
-            offered: Capabilities::ONCE,
+            offered: SUPPORTED,
+            required: Capabilities::NONE,
         }
     }
 
@@ -125,17 +127,32 @@ impl Builder {
         self
     }
 
+    /// Offers these beyond version 1: all that this library [has](SUPPORTED), unless this says otherwise.
+    #[must_use]
+    pub fn offer(mut self, offered: Capabilities) -> Self {
+        self.offered = offered;
+        self
+    }
+
+    /// Ends a session whose server does not grant all of these: [`EndReason::NotGranted`]. The password has gone to it in the clear by then.
+    #[must_use]
+    pub fn require(mut self, required: Capabilities) -> Self {
+        self.required = required;
+        self
+    }
+
     /// Logs in. On success the first event is [`Event::LoggedIn`](crate::Event::LoggedIn). Needs a tokio runtime with I/O and time.
     ///
     /// Cancel-safe: dropped before it returns, the login is given up, with a LOGOUT for a session that is open already.
     ///
     /// # Errors
-    /// [`ConnectError`]; [`Misuse::NoUin`] without credentials.
+    /// [`ConnectError`]; [`Misuse::NoUin`] without credentials, [`Misuse::Capabilities`].
     pub async fn connect(self) -> Result<(Client, Events), ConnectError> {
         let (uin, password) = self.credentials.clone().ok_or(Misuse::NoUin)?;
         let mut config = Config::new(uin, password);
         // No direct sessions yet: without an address of our own, nobody tries to open one.
-        (config.status, config.timeouts, config.offered) = (self.status, self.timeouts, self.offered);
+        (config.status, config.timeouts) = (self.status, self.timeouts);
+        (config.offered, config.required) = (self.offered, self.required);
         let mut failure = None;
         for server in self.candidates().await? {
             match open(server.reached().await, config.clone(), self.seen.clone()).await {

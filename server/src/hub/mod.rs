@@ -10,6 +10,7 @@ mod messages;
 mod online;
 mod presence;
 mod profiles;
+mod receipts;
 mod types;
 mod verifiers;
 
@@ -26,6 +27,7 @@ pub use types::*;
 use self::accounts::LoginStep;
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Online, Users};
+use self::receipts::Subscribers;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
@@ -49,6 +51,7 @@ pub struct Hub {
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
+    receipts: Subscribers,
     /// What waits behind a message that changes something first, by sender and recipient.
     authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
     /// What the store failed to load, for which session, and when it is asked again, the first first.
@@ -127,6 +130,7 @@ impl Hub {
             online: Users::default(),
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
+            receipts: Subscribers::default(),
             authorizing: BTreeMap::new(),
             retries: VecDeque::new(),
             waiting: HashMap::new(),
@@ -171,6 +175,8 @@ impl Hub {
             Ask::Send { to, kind, text, charset } => {
                 self.send(now, question, Said { from: uin, to, kind, text, charset });
             }
+            Ask::Read { from, up_to } => self.read(question, from, up_to),
+            Ask::Typing { to, is_typing } => self.typing(now, question, to, is_typing),
         }
         self.settle(now);
     }
@@ -287,10 +293,11 @@ impl Hub {
                     let text = Cow::Borrowed(&*text);
                     self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
-                Content::Verdict(question, verdict) => {
-                    let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
-                    self.answer(question, answer);
+                Content::Verdict(question, Ok(Accepted { id, delivered_to })) => {
+                    self.accept(question, id, delivered_to)
                 }
+                Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
+                Content::Receipt(receipt) => self.on_receipt(to, receipt),
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),

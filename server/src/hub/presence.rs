@@ -64,6 +64,7 @@ impl Hub {
             self.post(contact, Content::Unwatch(uin));
         }
         self.share.count_visible(is_visible(user.status), false);
+        self.receipts.remove(uin);
         is_visible(user.status)
     }
 

@@ -10,7 +10,7 @@ use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Ipv4, MessageKind, Status, Uin};
 use zeroize::Zeroizing;
 
-use crate::store::{Message, Profile};
+use crate::store::{Message, MessageId, Profile};
 
 /// A password on its way. Wiped when it is dropped, and never shown.
 #[derive(Clone)]
@@ -97,7 +97,7 @@ pub enum Ask<'a> {
     AddContact(Uin),
     /// To have somebody off the list: [`Answer::Done`].
     RemoveContact(Uin),
-    /// To say something to somebody: [`Answer::Done`] once it is delivered or stored.
+    /// To say something to somebody: [`Answer::Sent`] once it is delivered or stored.
     Send {
         /// To whom.
         to: Uin,
@@ -108,6 +108,20 @@ pub enum Ask<'a> {
         /// Its charset.
         charset: Charset,
     },
+    /// To have said that the user has read what somebody said, up to a message: [`Answer::Done`].
+    Read {
+        /// Whose messages.
+        from: Uin,
+        /// The last of them.
+        up_to: MessageId,
+    },
+    /// To have somebody told that the user types a message to him, or has stopped: [`Answer::Done`], whether he is told or not.
+    Typing {
+        /// Whom.
+        to: Uin,
+        /// Whether he types.
+        is_typing: bool,
+    },
 }
 
 /// What the hub answers.
@@ -115,6 +129,13 @@ pub enum Ask<'a> {
 pub enum Answer {
     /// It is so from now on.
     Done,
+    /// A message is delivered or stored.
+    Sent {
+        /// Which number it has.
+        id: MessageId,
+        /// Whether it has reached its recipient, and the sender may know.
+        is_delivered: bool,
+    },
     /// The list, by rising number.
     Contacts(Vec<Uin>),
     /// The profile, if there is such a user.
@@ -192,8 +213,30 @@ pub enum Tell {
     Gone(Uin),
     /// A contact is shown differently now.
     StatusChanged(Uin, Status),
+    /// What a contact does with messages.
+    Receipt(Receipt),
     /// Another session took this one's place. It is over.
     Replaced,
+}
+
+/// What somebody does with messages, and who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receipt {
+    /// He has got a message that had been stored.
+    Delivered(Uin, MessageId),
+    /// He has read what was said to him, up to a message.
+    Read(Uin, MessageId),
+    /// He types a message, or has stopped.
+    Typing(Uin, bool),
+}
+
+impl Receipt {
+    /// Who.
+    pub fn about(self) -> Uin {
+        match self {
+            Self::Delivered(uin, _) | Self::Read(uin, _) | Self::Typing(uin, _) => uin,
+        }
+    }
 }
 
 /// What the hub wants done by the frontend, in this order.
@@ -263,6 +306,15 @@ pub struct Letter {
     pub content: Content,
 }
 
+/// A message that is delivered or stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// Its number.
+    pub id: MessageId,
+    /// Whom it has reached, if he shows himself.
+    pub delivered_to: Option<Uin>,
+}
+
 /// What a letter says.
 #[derive(Debug)]
 pub enum Content {
@@ -280,7 +332,9 @@ pub enum Content {
         sender: Option<Question>,
     },
     /// What became of what your user's session said.
-    Verdict(Question, Result<(), Refusal>),
+    Verdict(Question, Result<Accepted, Refusal>),
+    /// What somebody who shows himself does with messages of your user.
+    Receipt(Receipt),
     /// This user is on your user's list from now on.
     Listed(Uin),
     /// This user wants to see yours come and go from now on.

@@ -3,6 +3,7 @@
 //! They speak to a whole shard in the bytes of the wire, with a clock, a store and a network of their own ([`scene`]).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod capabilities;
 mod client;
 mod half_open;
 mod links;
@@ -10,6 +11,7 @@ mod login;
 mod messages;
 mod presence;
 mod profiles;
+mod receipts;
 mod registration;
 mod scene;
 mod verifiers;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{Builder, Client, Events, MAX_PASSWORD_LEN, Password, Status, Uin};
+use myicq_client::{Builder, Capabilities, Client, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
 
 use crate::failure::Failure;
 
@@ -41,6 +41,12 @@ pub(crate) struct Login {
     uin: Uin,
     #[command(flatten)]
     password: PasswordSource,
+    /// Offer these beyond version 1, with commas between: cbc, utf8, sealed, receipts, once; or none. All of them unless this says otherwise
+    #[arg(long, env = "MYICQ_OFFER", value_name = "LIST", value_parser = capabilities, default_value_t = SUPPORTED, hide_default_value = true)]
+    offer: Capabilities,
+    /// Go on only with a server that grants these. The password itself always goes out in the clear
+    #[arg(long, env = "MYICQ_REQUIRE", value_name = "LIST", value_parser = capabilities)]
+    require: Option<Capabilities>,
 }
 
 impl Server {
@@ -56,7 +62,8 @@ impl Login {
     }
 
     fn builder(&self) -> Result<Builder, Failure> {
-        Ok(self.server.builder().credentials(self.uin, self.password.read("Password: ")?))
+        let builder = self.server.builder().credentials(self.uin, self.password.read("Password: ")?);
+        Ok(builder.offer(self.offer).require(self.require.unwrap_or_default()))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
@@ -67,7 +74,8 @@ impl Login {
 
     /// Opens a session that takes no messages however long it stands.
     pub(crate) async fn connect_plainly(&self) -> Result<Client, Failure> {
-        let (client, _) = self.builder()?.plain().status(Status::INVISIBLE).connect().await?;
+        let offered = self.offer.difference(Capabilities::ONCE);
+        let (client, _) = self.builder()?.offer(offered).status(Status::INVISIBLE).connect().await?;
         Ok(client)
     }
 }
@@ -117,6 +125,20 @@ fn with_port(server: &str) -> String {
     }
 }
 
+/// "sealed,once", or "none".
+fn capabilities(text: &str) -> Result<Capabilities, String> {
+    if text == "none" {
+        return Ok(Capabilities::NONE);
+    }
+    let known = |name: &str| {
+        let names = Capabilities::NAMED.into_iter().filter(|&(capability, _)| SUPPORTED.contains(capability));
+        let found =
+            names.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(capability, _)| capability);
+        found.ok_or_else(|| format!("\"{name}\" is none of {SUPPORTED}"))
+    };
+    text.split(',').map(|name| known(name.trim())).try_fold(Capabilities::NONE, |all, one| Ok(all.union(one?)))
+}
+
 /// "90", "90s", "1500ms", "2m", "1h".
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -148,6 +170,16 @@ mod tests {
             ("[::1]:9", "[::1]:9"),
         ] {
             assert_eq!(with_port(server), full);
+        }
+    }
+
+    #[test]
+    fn capabilities_are_named_as_they_are_shown() {
+        assert_eq!(capabilities("none"), Ok(Capabilities::NONE));
+        assert_eq!(capabilities(&SUPPORTED.to_string()), Ok(SUPPORTED));
+        assert_eq!(capabilities("SEALED"), Ok(Capabilities::SEALED));
+        for wrong in ["", "relay", "sealed,", "sealed;once"] {
+            assert!(capabilities(wrong).is_err(), "{wrong}");
         }
     }
 

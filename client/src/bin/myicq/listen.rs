@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// What the contacts are to see
     #[arg(long, value_enum, default_value = "online")]
     status: Shown,
+    /// Tell contacts that their messages have been read, once they are printed
+    #[arg(long)]
+    mark_read: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -51,7 +54,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
                 match delivery.event {
                     Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
                     Event::Ended { reason } => break Err(reason.into()),
-                    Event::Message { .. } => left = left.map(|left| left - 1),
+                    Event::Message { from, id, .. } => {
+                        if let Some(id) = id.filter(|_| arguments.mark_read) {
+                            // The end of the session shows as an event, and nothing else is worth ending it.
+                            let _ = client.read(from, id).await;
+                        }
+                        left = left.map(|left| left - 1);
+                    }
                     _ => {}
                 }
                 if left == Some(0) {
@@ -115,6 +124,10 @@ fn human(event: &Event) -> String {
         Event::StatusChanged { uin, domain, status } => {
             format!("* {} is {}", whom(uin, domain), status_name(*status).unwrap_or("online"))
         }
+        Event::Delivered { to, id } => format!("* {to} has got message {id}"),
+        Event::Read { by, up_to } => format!("* {by} has read up to message {up_to}"),
+        Event::Typing { from, is_typing: true } => format!("* {from} is typing"),
+        Event::Typing { from, is_typing: false } => format!("* {from} has stopped typing"),
         Event::Ended { reason } => format!("* {reason}"),
         event => format!("* {event:?}"),
     }

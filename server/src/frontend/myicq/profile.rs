@@ -16,6 +16,9 @@ const NICK_MAX: usize = 16;
 /// fit a datagram.
 const FIELD_MAX: usize = 255;
 
+/// Bytes of all fields, where each may be longer: what a datagram has room for, less its other fields and the padding of a sealed one.
+const FIELDS_MAX: usize = 4_000;
+
 /// A client's profile, or why it is refused.
 pub(super) fn from_wire(
     profile: &WireProfile<'_>,
@@ -27,7 +30,7 @@ pub(super) fn from_wire(
         return Err(Refusal::Malformed);
     }
     let text = |field: Str<'_>, max: usize| {
-        if field.len() <= max { Ok(charset.decode(field.0).into_owned()) } else { Err(Refusal::TooLong) }
+        if charset.fits(field.0, max) { Ok(charset.decode(field.0).into_owned()) } else { Err(Refusal::TooLong) }
     };
     let max = limits.profile_field_max;
     Ok(Arc::new(Profile {
@@ -54,10 +57,16 @@ pub(super) fn from_wire(
 
 /// Hands a profile to `with` as the packets carry it.
 pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(WireProfile<'_>) -> T) -> T {
-    let text = |text: &str, max: usize| {
+    let mut room = FIELDS_MAX;
+    let mut text = |text: &str, max: usize| {
         let encoded = charset.encode(text);
-        charset.cut(&encoded, max).to_vec()
+        // In UTF-8 a character of two bytes takes three. What another client of ours wrote must come back whole.
+        let max = if charset == Charset::Utf8 { max + max / 2 } else { max };
+        let cut = charset.cut(&encoded, max.min(room)).to_vec();
+        room -= cut.len();
+        cut
     };
+    let nick = text(&profile.nick, NICK_MAX);
     let [country, province, city, email, address, zipcode, tel, name, college, occupation, homepage, intro] = [
         &profile.country,
         &profile.province,
@@ -75,7 +84,7 @@ pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(
     .map(|field| text(field, FIELD_MAX));
     with(WireProfile {
         face: profile.face,
-        nick: Str(&text(&profile.nick, NICK_MAX)),
+        nick: Str(&nick),
         age: profile.age,
         gender: profile.gender,
         country: Str(&country),

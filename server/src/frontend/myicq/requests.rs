@@ -5,12 +5,13 @@ use std::sync::Arc;
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
     AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MAX_PASSWORD_LEN, MessageKind,
-    ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, message,
+    MessageRef, ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, Typing, message,
 };
 
 use super::{Frontend, profile};
 use crate::counters::{Drop, Event};
 use crate::hub::{Ask, Hub, Question, Refusal, SessionKey};
+use crate::store::MessageId;
 use crate::time::Now;
 
 /// A question is called after the request that asks it.
@@ -127,6 +128,12 @@ impl Frontend {
                 Ok(ask) => ask,
                 Err(refusal) => return self.refuse(now, key, (command, seq), refusal, hub),
             },
+            Request::Typing(Typing { uin: to, is_typing }) if session.has_receipts() => {
+                Ask::Typing { to, is_typing: is_typing != 0 }
+            }
+            Request::Read(MessageRef { uin: from, id }) if session.has_receipts() => {
+                Ask::Read { from, up_to: MessageId(id) }
+            }
             _ => {
                 self.counters.event(Event::Unsupported);
                 return self.acknowledge(key, seq);
@@ -146,8 +153,7 @@ impl Frontend {
         session.link.acknowledge(seq);
         // Where every number must be retained, it has none.
         let own = session.link.take_seq();
-        let (address, envelope) = (session.address, session.envelope(own));
-        self.push_reply(address, &envelope, Some(seq), &Reply::KeepAlive(KeepAliveReply { online_users }));
+        self.push_unretained(key, own, Some(seq), &Reply::KeepAlive(KeepAliveReply { online_users }));
     }
 
     fn new_profile(&self, key: SessionKey, change: &ModifyUser<'_>) -> Result<Ask<'static>, Refusal> {
@@ -173,7 +179,9 @@ impl Frontend {
         if kind == MessageKind::ADDED {
             return Err(Refusal::NotAllowed);
         }
-        if text.len() > message::MAX_TEXT || message::words(text).len() > self.config.limits.text_max {
+        let fits =
+            charset.fits(text, message::MAX_TEXT) && charset.fits(message::words(text), self.config.limits.text_max);
+        if !fits {
             return Err(Refusal::TooLong);
         }
         let text = message::sanitize(kind, text, charset).map_err(|_| Refusal::Malformed)?;

@@ -38,6 +38,20 @@ fn wrong_arguments_exit_with_2_and_say_what_to_do() {
 }
 
 #[test]
+fn packages_get_their_pages_from_the_program() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let output = myicq(&["man", folder.path().to_str().expect("the path is text")]);
+    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));
+    #[expect(clippy::disallowed_methods, reason = "the test reads what the program has written")]
+    let page = std::fs::read_to_string(folder.path().join("myicq-send.1")).expect("there is a page for each command");
+    assert!(page.contains("MYICQ_SERVER"), "{page}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = myicq(&["completions", shell]).stdout;
+        assert!(String::from_utf8_lossy(&script).contains("password-file"), "{shell}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_datagram_exit_with_1() {
     assert_fails(&["decode", "0001"], 1, "reserved at byte 2");
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use myicq_server::Config;
-use myicq_server::config::{Override, SETTINGS};
+use myicq_server::config::{Override, SETTINGS, Sources};
 use myicq_wire::Uin;
 
 use crate::exit::Exit;
 
 /// A MyICQ server for a small network, with an embedded database.
 #[derive(Debug, Parser)]
-#[command(name = "myicqd", version, about, after_help = Exit::list(), args_conflicts_with_subcommands = true)]
+#[command(name = "myicqd", version, after_help = Exit::list(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) run: RunArgs,
@@ -28,17 +29,73 @@ pub(crate) enum Command {
     /// Look after the users of a server that is not running
     #[command(after_help = Exit::list())]
     User(UserArgs),
+    /// Check the configuration, or show it
+    Config(ConfigArgs),
+    /// Write the manual pages
+    Man {
+        /// The folder for them, made when it is not there
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Print what a shell needs to complete the commands
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The configuration file (TOML); flags and variables go before it
-    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", hide_env_values = true)]
-    pub(crate) config: Option<PathBuf>,
+    /// Try the server instead of running it: in a temporary folder, two users talk to each other; 0 if it works
+    #[arg(long, conflicts_with = "demo")]
+    pub(crate) smoke: bool,
+    /// Run a server to play with: for this machine alone, in a temporary folder, with two users and what to try
+    #[arg(long)]
+    pub(crate) demo: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// The configuration file (TOML); flags and variables go before it
+    #[arg(long, value_name = "FILE", env = "MYICQD_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
     pub(crate) settings: SettingArgs,
+}
+
+impl SourceArgs {
+    pub(crate) fn into_sources(self) -> Sources {
+        Sources { file: self.config, overrides: self.settings.0 }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what holds, where each value is from, and all that is wrong or may not be meant
+    #[command(after_help = Exit::list())]
+    Check(ConfigCommandArgs),
+    /// Print the configuration as a file that explains itself
+    #[command(after_help = Exit::list())]
+    Show(ConfigCommandArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCommandArgs {
+    /// As an object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -142,13 +199,17 @@ impl Args for SettingArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         let defaults = Config::default();
         command.args(SETTINGS.iter().map(|setting| {
-            let help = format!("{} [default: {}]", setting.about, setting.show(&defaults));
             // The default is not clap's business: it would go before the file.
-            Arg::new(setting.flag)
-                .long(setting.flag)
-                .env(setting.env)
+            let about = setting.about.trim_end_matches('.');
+            let help = format!("{about} [default: {}]", setting.show(&defaults));
+            let reason = if setting.reason.is_empty() { String::new() } else { format!("\n\n{}", setting.reason) };
+            Arg::new(&*setting.flag)
+                .long(&*setting.flag)
+                .env(&*setting.env)
                 .hide_env_values(true)
-                .value_name(setting.value)
+                .value_name(&*setting.value)
+                .help_heading(setting.section_about.trim_end_matches('.'))
+                .long_help(format!("{help}{reason}\n\nIt takes {}", setting.wanted))
                 .help(help)
         }))
     }
@@ -161,9 +222,9 @@ impl Args for SettingArgs {
 impl FromArgMatches for SettingArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = SETTINGS.iter().filter_map(|setting| {
-            let value = matches.get_one::<String>(setting.flag)?.clone();
-            let place = match matches.value_source(setting.flag) {
-                Some(ValueSource::EnvVariable) => setting.env.to_owned(),
+            let value = matches.get_one::<String>(&setting.flag)?.clone();
+            let place = match matches.value_source(&setting.flag) {
+                Some(ValueSource::EnvVariable) => setting.env.clone(),
                 _ => format!("--{}", setting.flag),
             };
             Some(Override { setting, value, place })
@@ -191,7 +252,7 @@ mod tests {
     #[test]
     fn the_help_lists_every_setting_and_every_exit_code() {
         let help = Cli::command().render_long_help().to_string();
-        for setting in &SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(help.contains(&format!("--{} <{}>", setting.flag, setting.value)), "{}", setting.flag);
         }
         assert!(help.contains("  75  another myicqd uses the data folder"), "{help}");
@@ -202,7 +263,7 @@ mod tests {
         let settings = |arguments: &[&str]| {
             let cli = Cli::try_parse_from(arguments).unwrap();
             let run = if let Some(Command::Run(run)) = cli.command { run } else { cli.run };
-            run.settings.0.into_iter().map(|given| (given.place, given.value)).collect::<Vec<_>>()
+            run.sources.settings.0.into_iter().map(|given| (given.place, given.value)).collect::<Vec<_>>()
         };
         let expected = [("--listen".to_owned(), "127.0.0.1:1".to_owned()), ("--data".to_owned(), "d".to_owned())];
         assert_eq!(settings(&["myicqd", "--data", "d", "--listen", "127.0.0.1:1"]), expected);

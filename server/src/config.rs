@@ -1,119 +1,152 @@
-//! Every limit and timeout of the server, with its default and the reason for it; and where they are set.
+//! Every setting of the server: what it is, its default and the reason for that. The comments below are what users read, in
+//! `--help`, the manual pages, `myicqd config show`, docs/myicqd.example.toml and docs/operations.md.
 
+mod form;
+mod hints;
 mod load;
-mod settings;
+mod reload;
+mod show;
+mod table;
 
-pub use load::{ConfigError, Override};
-pub use settings::{SETTINGS, Setting, Wanted};
+pub use form::Toml;
+pub use hints::{Hint, hints, unknown_variables};
+pub use load::{ConfigError, ConfigErrors, Loaded, Override, Sources};
+pub use reload::Reload;
+pub use show::document;
+pub use table::Setting;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use myicq_wire::charset::Charset;
 
-/// What the server is run with. `Config::default()` is a server for this machine alone.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen for datagrams.
-    pub listen: SocketAddr,
-    /// Threads that serve users, 1 to [`crate::SHARDS_MAX`]. `None`: one for each core that this process may use, since each
-    /// can keep one busy and more would only take turns.
-    pub shards: Option<u32>,
-    /// The folder of the database.
-    pub data: PathBuf,
-    /// The name of this server's domain, by which clients call their accounts. Never empty.
-    pub domain: String,
+use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Time};
+use self::table::settings;
+use crate::passwords;
+use crate::share::SHARDS_MAX;
+
+/// The reply that carries a list is one datagram of at most 4,096 bytes, four for each contact.
+const CONTACTS_IN_A_DATAGRAM: usize = 1_000;
+
+// A setting is `live` where a reload changes it in the running server, and `restart` where it waits for the next start. Its flag
+// and its variable are made of its name, or of what stands behind `as`.
+settings! {
+    /// Where the server is reached, and by how many threads it serves.
+    listen: Listen {
+        /// Where to listen for datagrams; port 0: any free one.
+        ///
+        /// By default only this machine gets in. There is one address, and one of IPv6 takes no IPv4.
+        restart udp as "listen": SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8000)), Address;
+
+        /// The name of this server, by which clients call their accounts.
+        ///
+        /// It may be no longer because the reply to a forged registration carries it to somebody who has not asked.
+        live domain: String = "localhost".to_owned(), Domain;
+
+        /// Threads that serve users; auto: one for each core that the process may use.
+        ///
+        /// Each can keep one core busy, and more would only take turns. On systems other than Linux there is one.
+        restart shards: Option<u32> = None, Or("auto", Number(1..=SHARDS_MAX));
+    }
+
+    /// Where things are kept.
+    store: StoreConfig {
+        /// The folder of the database, made when it is not there.
+        restart data: PathBuf = PathBuf::from("myicq-data"), Folder;
+    }
+
     /// Times of a session.
-    pub session: SessionConfig,
+    session: SessionConfig {
+        /// A session ends after this long without a word from its client.
+        ///
+        /// Three keep-alives of the original client, which sends one a minute, as in the last releases of the original server.
+        live keepalive_timeout: Duration = Duration::from_mins(3), Time(Duration::from_secs(1)..=Duration::from_hours(24));
+
+        /// A login whose address has not been proven is forgotten after this long.
+        ///
+        /// An original client acknowledges the LOGIN reply once. When that is lost, its next datagram is the keep-alive of the
+        /// first minute.
+        live half_open_timeout: Duration = Duration::from_secs(90), Time(Duration::from_secs(1)..=Duration::from_mins(10));
+
+        /// How long a message may wait for its recipient's acknowledgement before it is stored.
+        ///
+        /// Above the round trip of any network that this is meant for, below what a person notices.
+        live delivery_hold: Duration = Duration::from_millis(250), Time(Duration::from_millis(1)..=Duration::from_secs(10));
+    }
+
     /// What is held at most, and how often things may be done.
-    pub limits: Limits,
-    /// The charset of clients that speak plain v1.
-    pub charset: Charset,
+    limits: Limits {
+        /// Whether rates are limited; off is for load tests, and only on loopback.
+        ///
+        /// No rate is limited yet, so it changes nothing.
+        live rates: bool = true, OnOff;
+
+        /// Logins whose address has not been proven, at most.
+        ///
+        /// As many as renetcode holds.
+        live half_open_max: usize = 4_096, Number(1..=1_000_000);
+
+        /// Registrations remembered for their repetitions and for the login that follows, at most.
+        live registrations_max: usize = 4_096, Number(1..=1_000_000);
+
+        /// Passwords waiting to be hashed or compared, at most.
+        ///
+        /// Beyond it logins are dropped, and clients ask again.
+        live hash_queue_max: usize = 256, Number(1..=100_000);
+
+        /// Contacts on one list, at most.
+        ///
+        /// As the original server had it; what one datagram can carry is the most.
+        live contacts_max: usize = 256, Number(1..=CONTACTS_IN_A_DATAGRAM);
+
+        /// Messages kept for one user who is away, at most.
+        ///
+        /// As many as mosquitto queues.
+        live offline_max: usize = 1_000, Number(1..=1_000_000);
+
+        /// Messages kept from one user for another, at most.
+        ///
+        /// As many as ejabberd stores.
+        live offline_pair_max: usize = 100, Number(1..=1_000_000);
+
+        /// Bytes of a message's words, without the font, at most.
+        ///
+        /// As the original had it.
+        live text_max: usize = 450, Number(1..=450);
+
+        /// Bytes of a field of a profile, at most.
+        ///
+        /// The nick's limit of 16 bytes is the protocol's own.
+        live profile_field_max: usize = 255, Number(16..=255);
+    }
+
+    /// For clients of 2002 and 2003.
+    legacy: Legacy {
+        /// The charset of clients that speak plain version 1.
+        ///
+        /// It is one for all of them; what this project's own client sends and gets is always all of Unicode. A session keeps
+        /// the one that it began with.
+        live charset: Charset = Charset::Gbk, CharsetLabel;
+    }
+
     /// What a password hash costs, and when it is computed.
-    pub security: Security,
-}
+    security: Security {
+        /// Memory of a new password hash (argon2id), in KiB.
+        ///
+        /// 19 MiB with two iterations are OWASP's second choice. For a load test, small values make logins cheap.
+        restart argon2_memory_kib: u32 = 19 * 1024, Number(passwords::MEMORY_KIB);
 
-/// Times of a session.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// A session ends when nothing has come from its client for this long. 180 s, as in the last releases of the original
-    /// server: three keep-alives of the original client, which sends one a minute.
-    pub keepalive_timeout: Duration,
-    /// A login whose address has not been proven is forgotten after this long. 90 s: an original client acknowledges the
-    /// LOGIN reply once, and when that is lost its next datagram is the keep-alive of the first minute.
-    pub half_open_timeout: Duration,
-    /// How long a sender's acknowledgement waits for the recipient's before the message is stored. 250 ms: above the
-    /// round trip of any network this is meant for, below what a person notices.
-    pub delivery_hold: Duration,
-}
+        /// Iterations of a new password hash.
+        restart argon2_iterations: u32 = 2, Number(passwords::ITERATIONS);
 
-/// What is held at most.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Whether rates are limited. No rate is limited yet; load tests on loopback say no already.
-    pub rates: bool,
-    /// Logins whose address has not been proven. 4,096: renetcode's cap.
-    pub half_open_max: usize,
-    /// Registrations remembered for their repetitions and for the login that follows.
-    pub registrations_max: usize,
-    /// Password hashes waiting or being computed; beyond it logins are dropped, and clients ask again.
-    pub hash_queue_max: usize,
-    /// Contacts on one list. 256, as the original server had it.
-    pub contacts_max: usize,
-    /// Stored messages for one user, until he comes. 1,000, as mosquitto queues.
-    pub offline_max: usize,
-    /// Stored messages from one user to another. 100, as ejabberd stores.
-    pub offline_pair_max: usize,
-    /// Bytes of a message's words, without the font. 450, as the original had it.
-    pub text_max: usize,
-    /// Bytes of a profile's field. 255; the nick's limit of 16 bytes is the protocol's own.
-    pub profile_field_max: usize,
-}
+        /// Password hashes computed at the same time.
+        restart argon2_threads: usize = 4, Number(1..=64);
 
-/// What a password hash costs, and when it is computed.
-#[derive(Clone, Debug)]
-pub struct Security {
-    /// Memory of a new argon2id hash, in KiB. 19 MiB with two iterations: OWASP's second choice.
-    pub argon2_memory_kib: u32,
-    /// Iterations of a new argon2id hash.
-    pub argon2_iterations: u32,
-    /// Hashes computed at the same time.
-    pub argon2_threads: usize,
-    /// For how long a right password is recognised without argon2; zero: not at all. 12 h: a day at work, or an evening, with one hash.
-    pub verifier_lifetime: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
-            shards: None,
-            data: PathBuf::from("myicq-data"),
-            domain: "localhost".to_owned(),
-            session: SessionConfig {
-                keepalive_timeout: Duration::from_secs(180),
-                half_open_timeout: Duration::from_secs(90),
-                delivery_hold: Duration::from_millis(250),
-            },
-            limits: Limits {
-                rates: true,
-                half_open_max: 4096,
-                registrations_max: 4096,
-                hash_queue_max: 256,
-                contacts_max: 256,
-                offline_max: 1000,
-                offline_pair_max: 100,
-                text_max: 450,
-                profile_field_max: 255,
-            },
-            charset: Charset::Gbk,
-            security: Security {
-                argon2_memory_kib: 19 * 1024,
-                argon2_iterations: 2,
-                argon2_threads: 4,
-                verifier_lifetime: Duration::from_secs(12 * 3_600),
-            },
-        }
+        /// How long a right password is recognised without its hash; 0s: not at all.
+        ///
+        /// 12 h are a day at work, or an evening, with one hash.
+        restart verifier_lifetime: Duration = Duration::from_hours(12), Time(Duration::ZERO..=Duration::from_hours(7 * 24));
     }
 }

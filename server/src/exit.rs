@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use myicq_server::config::ConfigError;
+use myicq_server::config::ConfigErrors;
 use myicq_server::driver::RunError;
 use myicq_server::passwords::HashError;
 use myicq_server::store::{OpenError, UserError};
@@ -59,12 +59,22 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    error: anyhow::Error,
+    /// None, when it has been told already.
+    error: Option<anyhow::Error>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into() }
+        Self { exit, error: Some(error.into()) }
+    }
+
+    /// A failure of which the user has already read all that there is to say.
+    pub(crate) fn told(exit: Exit) -> Self {
+        Self { exit, error: None }
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.error.is_none()
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -73,18 +83,19 @@ impl Failure {
 
     /// Whether somebody who read our output has gone.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let error = self.error.as_ref().and_then(|error| error.downcast_ref::<io::Error>());
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, "{error:#}"))
     }
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
+impl From<ConfigErrors> for Failure {
+    fn from(error: ConfigErrors) -> Self {
         Self::new(Exit::Usage, error)
     }
 }

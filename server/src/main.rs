@@ -4,13 +4,14 @@
 mod admin;
 mod cli;
 mod exit;
+mod trial;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use myicq_server::{Config, driver};
+use myicq_server::driver;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, LogArgs, LogFormat, RunArgs};
@@ -19,9 +20,12 @@ use crate::exit::{Exit, Failure};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => run(&cli.run),
-        Some(Command::Run(args)) => run(&args),
+        None => run(cli.run),
+        Some(Command::Run(args)) => run(args),
         Some(Command::User(args)) => admin::user::run(args),
+        Some(Command::Config(args)) => admin::config::run(args),
+        Some(Command::Man { folder }) => admin::pages::man(&folder),
+        Some(Command::Completions { shell }) => admin::pages::completions(shell),
     };
     match done {
         Ok(()) => Exit::Ok.into(),
@@ -29,16 +33,25 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => Exit::Ok.into(),
         Err(failure) => {
             // Where there is nobody to tell, the code still tells.
-            let _ = writeln!(io::stderr(), "myicqd: {failure}");
+            if !failure.is_told() {
+                let _ = writeln!(io::stderr(), "myicqd: {failure}");
+            }
             failure.exit().into()
         }
     }
 }
 
-fn run(args: &RunArgs) -> Result<(), Failure> {
+fn run(args: RunArgs) -> Result<(), Failure> {
     start_log(&args.log)?;
-    let config = Config::load(args.config.as_deref(), &args.settings.0)?;
-    driver::run(config, announce)?;
+    let sources = args.sources.into_sources();
+    if args.smoke {
+        return trial::smoke::run(sources);
+    }
+    if args.demo {
+        return trial::demo::run(sources);
+    }
+    let config = sources.load()?.config;
+    driver::run(config, Some(sources), |address, _| announce(address))?;
     Ok(())
 }
 

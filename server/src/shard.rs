@@ -36,6 +36,8 @@ pub enum Input<'a> {
     Password(PasswordResult),
     /// Another shard has something to say.
     Post(Post),
+    /// Some settings have other values. What has a deadline keeps it.
+    Config(Arc<Config>),
     /// Time has passed.
     Timeout,
 }
@@ -100,6 +102,10 @@ impl Shard {
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
             Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
+            Input::Config(config) => {
+                self.hub.handle_config(Arc::clone(&config));
+                self.frontend.handle_config(config);
+            }
             Input::Timeout => {
                 self.hub.handle_timeout(now);
                 self.frontend.handle_timeout(now, &mut self.hub);

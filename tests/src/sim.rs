@@ -101,7 +101,7 @@ pub struct World {
 impl World {
     /// A server that nobody has come to yet.
     pub fn new(shards: u32, config: Config, delays: Delays, seed: u64, weather: Weather) -> Self {
-        let server = config.listen;
+        let server = config.listen.udp;
         Self {
             now: Instant(10_000_000),
             host: Host::with_shards(shards, config, delays, seed),

@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use myicq_server::Config;
-use myicq_server::config::SETTINGS;
 use myicq_wire::{Answer, COMMANDS, CommandInfo};
 
 const MAX_FILE_LINES: usize = 500;
@@ -83,18 +81,6 @@ fn the_command_table_in_the_docs_is_the_one_in_the_code() {
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found, expected, "docs/protocol.md differs from wire/src/command.rs");
     }
-}
-
-#[test]
-fn the_settings_in_the_docs_are_those_in_the_code() {
-    let defaults = Config::default();
-    let expected = SETTINGS.iter().map(|setting| {
-        let (key, default) = (setting.key(), setting.show(&defaults));
-        format!("| `{key}` | `--{}` | `{}` | `{default}` | {} |", setting.flag, setting.env, setting.about)
-    });
-    let operations = read("docs/operations.md");
-    let found: Vec<&str> = operations.lines().filter(|line| line.contains("| `MYICQD_")).collect();
-    assert_eq!(found, expected.collect::<Vec<_>>(), "docs/operations.md differs from server/src/config/settings.rs");
 }
 
 #[test]

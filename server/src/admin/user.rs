@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use anyhow::anyhow;
-use myicq_server::config::Override;
+use myicq_server::config::Sources;
 use myicq_server::store::{SqliteStore, UserSummary};
 use myicq_server::{Config, passwords};
 use myicq_wire::{MAX_PASSWORD_LEN, Uin, UnixTime};
@@ -23,9 +23,9 @@ const PAGE: usize = 1_000;
 
 /// Does one of the commands.
 pub(crate) fn run(args: UserArgs) -> Result<(), Failure> {
-    let mut config = Config::load(args.config.as_deref(), &[] as &[Override])?;
+    let mut config = Sources { file: args.config, overrides: Vec::new() }.load()?.config;
     if let Some(data) = args.data {
-        config.data = data;
+        config.store.data = data;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(Exit::System, error))?.block_on(command(&config, args.command))
@@ -34,17 +34,17 @@ pub(crate) fn run(args: UserArgs) -> Result<(), Failure> {
 async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Add { uin, nick, .. } => add(config, uin, &nick).await,
-        UserCommand::List { json } => list(&config.data, json).await,
-        UserCommand::Show { uin, json } => show(&config.data, uin, json).await,
+        UserCommand::List { json } => list(&config.store.data, json).await,
+        UserCommand::Show { uin, json } => show(&config.store.data, uin, json).await,
         UserCommand::Passwd { uin, .. } => passwd(config, uin).await,
-        UserCommand::Remove { uin } => remove(&config.data, uin).await,
+        UserCommand::Remove { uin } => remove(&config.store.data, uin).await,
     }
 }
 
 async fn add(config: &Config, uin: Option<Uin>, nick: &str) -> Result<(), Failure> {
     check_nick(config, nick)?;
     let hash = hash(config)?;
-    let mut store = SqliteStore::open(&config.data).await?;
+    let mut store = SqliteStore::open(&config.store.data).await?;
     let added = store.insert_user_with(uin, nick, &hash).await;
     store.close().await;
     Ok(writeln!(io::stdout(), "{}", added?)?)
@@ -94,7 +94,7 @@ async fn show(folder: &Path, uin: Uin, as_json: bool) -> Result<(), Failure> {
 
 async fn passwd(config: &Config, uin: Uin) -> Result<(), Failure> {
     let hash = hash(config)?;
-    let mut store = existing(&config.data).await?;
+    let mut store = existing(&config.store.data).await?;
     let is_set = store.set_password_hash(uin, &hash).await;
     store.close().await;
     if is_set? { Ok(()) } else { Err(nobody(uin)) }
@@ -138,9 +138,11 @@ fn printable(nick: &str) -> String {
 }
 
 fn check_nick(config: &Config, nick: &str) -> Result<(), Failure> {
-    if config.charset.encode(nick).len() > NICK_MAX || nick.chars().any(char::is_control) {
-        let message =
-            anyhow!("the nick may have {NICK_MAX} bytes in {}, and no control characters", config.charset.label());
+    if config.legacy.charset.encode(nick).len() > NICK_MAX || nick.chars().any(char::is_control) {
+        let message = anyhow!(
+            "the nick may have {NICK_MAX} bytes in {}, and no control characters",
+            config.legacy.charset.label()
+        );
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! Where the settings come from: a flag before the environment, that before the file, and that before the default.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::Config;
-use super::settings::{SETTINGS, Setting, Wanted};
+use super::{Config, SETTINGS, Setting, Toml};
 
-/// Why there is no configuration. Each is one line that says what and what to do; what the system said is its source.
+/// One thing that is wrong with the configuration: one line that says what and what to do. What the system said is its source.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -38,14 +38,14 @@ pub enum ConfigError {
         nearest: String,
     },
     /// A setting does not take this value.
-    #[error("{place}: {given} is not allowed; it takes {wanted}")]
+    #[error("{place}: {given:?} is not allowed; it takes {}", .setting.wanted)]
     Value {
         /// The flag, the variable, or file, line and key.
         place: String,
         /// What was given.
         given: String,
-        /// What is allowed.
-        wanted: Wanted,
+        /// For what.
+        setting: &'static Setting,
     },
     /// Values in the file are numbers or texts.
     #[error("{place}: write {wanted}")]
@@ -63,6 +63,32 @@ pub enum ConfigError {
     RatesOff(std::net::SocketAddr),
 }
 
+/// Everything that is wrong with the configuration, at least one thing. Is shown as the first of them, and how many more there are.
+#[derive(Debug)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// A line for each of them, with its cause; those of the file first.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|error| match error {
+            ConfigError::File { source, .. } => format!("{error}: {source}"),
+            _ => error.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().next().unwrap_or_default())?;
+        match self.0.len() {
+            0 | 1 => Ok(()),
+            all => write!(f, " (and {} more; `myicqd config check` has all)", all - 1),
+        }
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
 /// A value from the command line or the environment.
 #[derive(Clone, Debug)]
 pub struct Override {
@@ -74,108 +100,173 @@ pub struct Override {
     pub place: String,
 }
 
-impl Config {
-    /// The configuration of a file, if there is one, and of what goes before it.
+/// All that a configuration is made of. It can be asked for one again, when the file has changed.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
+    /// What goes before the file.
+    pub overrides: Vec<Override>,
+}
+
+/// A configuration, and where its values are from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// For each of [`SETTINGS`], in their order.
+    places: Vec<Option<String>>,
+}
+
+impl Loaded {
+    /// Where a setting has its value from (`myicqd.toml:3`, `--listen`, `MYICQD_LISTEN`); none, where it has its default.
+    pub fn place(&self, setting: &Setting) -> Option<&str> {
+        let index = SETTINGS.iter().position(|one| one.flag == setting.flag)?;
+        self.places.get(index)?.as_deref()
+    }
+
+    fn set(&mut self, setting: &Setting, value: &str, place: String) -> bool {
+        let is_allowed = setting.set(&mut self.config, value);
+        if let Some(index) = SETTINGS.iter().position(|one| one.flag == setting.flag)
+            && let Some(known) = self.places.get_mut(index)
+        {
+            *known = Some(place);
+        }
+        is_allowed
+    }
+}
+
+impl Default for Loaded {
+    fn default() -> Self {
+        Self { config: Config::default(), places: vec![None; SETTINGS.len()] }
+    }
+}
+
+impl Sources {
+    /// Reads the file, if there is one, and applies what goes before it.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
-    pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        if let Some(path) = file {
-            config.read(path)?;
+    /// Everything that is wrong with it.
+    pub fn load(&self) -> Result<Loaded, ConfigErrors> {
+        let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
+        if let Some(path) = &self.file {
+            match read(path) {
+                Ok(text) => {
+                    File { name: path.display().to_string(), text: &text, loaded: &mut loaded, errors: &mut errors }
+                        .apply();
+                }
+                Err(error) => errors.push(error),
+            }
         }
-        for Override { setting, value, place } in overrides {
-            setting.set(&mut config, value).map_err(|wanted| ConfigError::Value {
-                place: place.clone(),
-                given: format!("{value:?}"),
-                wanted,
-            })?;
+        for Override { setting, value, place } in &self.overrides {
+            if !loaded.set(setting, value, place.clone()) {
+                errors.push(ConfigError::Value { place: place.clone(), given: value.clone(), setting });
+            }
         }
-        config.check()?;
-        Ok(config)
+        // What is wrong in itself would be told twice.
+        if errors.is_empty() {
+            errors.extend(loaded.config.check().err());
+        }
+        if errors.is_empty() { Ok(loaded) } else { Err(ConfigErrors(errors)) }
     }
+}
 
-    fn read(&mut self, path: &Path) -> Result<(), ConfigError> {
-        #[expect(clippy::disallowed_methods, reason = "the configuration is read once, before the server runs")]
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-        File { name: path.display().to_string(), text: &text }.apply(self)
-    }
-
+impl Config {
     /// What no setting can see alone.
-    fn check(&self) -> Result<(), ConfigError> {
-        if !self.limits.rates && !self.listen.ip().is_loopback() {
-            return Err(ConfigError::RatesOff(self.listen));
+    ///
+    /// # Errors
+    /// Which values do not go together.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let address = self.listen.udp;
+        if !self.limits.rates && !address.ip().is_loopback() {
+            return Err(ConfigError::RatesOff(address));
         }
         Ok(())
     }
 }
 
-/// A configuration file.
+fn read(path: &Path) -> Result<String, ConfigError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the configuration is a file; it is read at the start and when asked for"
+    )]
+    std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })
+}
+
+/// A configuration file that is being applied.
 struct File<'a> {
     name: String,
     text: &'a str,
+    loaded: &'a mut Loaded,
+    errors: &'a mut Vec<ConfigError>,
 }
 
 impl File<'_> {
-    fn apply(&self, config: &mut Config) -> Result<(), ConfigError> {
-        let root = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
-            place: self.place(error.span().map_or(0, |span| span.start)),
-            message: error.message().to_owned(),
-        })?;
+    fn apply(mut self) {
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let place = self.place(error.span().map_or(0, |span| span.start));
+            self.errors.push(ConfigError::Syntax { place, message: error.message().to_owned() });
+        }
+        // What is left of a file that is no TOML says nothing about what was meant.
+        if !self.errors.is_empty() {
+            return;
+        }
         for (section, value) in root.get_ref() {
             let (name, at) = (section.get_ref().as_ref(), section.span().start);
             match value.get_ref() {
                 DeValue::Table(keys) if SETTINGS.iter().any(|setting| setting.section == name) => {
-                    self.apply_section(config, name, keys)?;
+                    self.apply_section(name, keys);
                 }
-                DeValue::Table(_) => return Err(self.unknown_section(name, at)),
-                _ => return Err(self.unknown_key(name, at)),
+                DeValue::Table(_) => self.report_unknown_section(name, at),
+                _ => self.report_unknown_key(name, at),
             }
         }
-        Ok(())
     }
 
-    fn apply_section(&self, config: &mut Config, section: &str, keys: &DeTable<'_>) -> Result<(), ConfigError> {
+    fn apply_section(&mut self, section: &str, keys: &DeTable<'_>) {
         for (key, value) in keys {
             let (name, at) = (key.get_ref().as_ref(), key.span().start);
-            let setting = SETTINGS.iter().find(|setting| setting.section == section && setting.name == name);
-            let setting = setting.ok_or_else(|| self.unknown_key(&format!("{section}.{name}"), at))?;
-            self.set(config, setting, value, at)?;
+            match SETTINGS.iter().find(|setting| setting.section == section && setting.name == name) {
+                Some(setting) => self.set(setting, value, at),
+                None => self.report_unknown_key(&format!("{section}.{name}"), at),
+            }
         }
-        Ok(())
     }
 
-    fn set(
-        &self,
-        config: &mut Config,
-        setting: &Setting,
-        value: &Spanned<DeValue<'_>>,
-        at: usize,
-    ) -> Result<(), ConfigError> {
-        let place = format!("{}: {}", self.place(at), setting.key());
-        let given = match value.get_ref() {
-            DeValue::Integer(number) if setting.is_number => decimal(number),
-            DeValue::String(text) if !setting.is_number => text.to_string(),
-            _ if setting.is_number => return Err(ConfigError::Type { place, wanted: "a whole number without quotes" }),
-            _ => return Err(ConfigError::Type { place, wanted: "a text in quotes" }),
+    fn set(&mut self, setting: &'static Setting, value: &Spanned<DeValue<'_>>, at: usize) {
+        let place = self.place(at);
+        let named = format!("{place}: {}", setting.key());
+        let given = match (value.get_ref(), setting.toml) {
+            (DeValue::Integer(number), Toml::Number | Toml::NumberOrText) => decimal(number),
+            (DeValue::String(text), Toml::Text | Toml::NumberOrText) => text.to_string(),
+            (_, toml) => {
+                let wanted = match toml {
+                    Toml::Number => "a whole number without quotes",
+                    Toml::Text => "a text in quotes",
+                    Toml::NumberOrText => "a whole number without quotes, or a word in quotes",
+                };
+                return self.errors.push(ConfigError::Type { place: named, wanted });
+            }
         };
-        setting.set(config, &given).map_err(|wanted| ConfigError::Value { place, given: format!("{given:?}"), wanted })
+        if !self.loaded.set(setting, &given, place) {
+            self.errors.push(ConfigError::Value { place: named, given, setting });
+        }
     }
 
-    fn unknown_key(&self, key: &str, at: usize) -> ConfigError {
+    fn report_unknown_key(&mut self, key: &str, at: usize) {
         let known: Vec<String> = SETTINGS.iter().map(Setting::key).collect();
         // A key in the wrong section, or in none, is near to its namesake, however long the section's name.
         let bare = key.rsplit('.').next().unwrap_or(key);
         let namesake = SETTINGS.iter().find(|setting| setting.name == bare).map(Setting::key);
         let nearest = namesake.or_else(|| nearest(key, known)).unwrap_or_default();
-        ConfigError::UnknownKey { place: self.place(at), key: key.to_owned(), nearest }
+        self.errors.push(ConfigError::UnknownKey { place: self.place(at), key: key.to_owned(), nearest });
     }
 
-    fn unknown_section(&self, name: &str, at: usize) -> ConfigError {
+    fn report_unknown_section(&mut self, name: &str, at: usize) {
         let known = SETTINGS.iter().map(|setting| setting.section.to_owned());
         let nearest = nearest(name, known).map(|name| format!("[{name}]")).unwrap_or_default();
-        ConfigError::UnknownKey { place: self.place(at), key: format!("[{name}]"), nearest }
+        self.errors.push(ConfigError::UnknownKey { place: self.place(at), key: format!("[{name}]"), nearest });
     }
 
     /// The file and the line of a byte in it.
@@ -191,7 +282,7 @@ fn decimal(number: &DeInteger<'_>) -> String {
     value.map_or_else(|_| number.to_string(), |value| value.to_string())
 }
 
-fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
     let known = known.into_iter().map(|known| (strsim::jaro_winkler(name, &known), known));
     known.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
 }
@@ -200,11 +291,42 @@ fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String
 mod tests {
     use super::*;
 
+    fn load(text: &str) -> Result<Loaded, Vec<String>> {
+        let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
+        File { name: "myicqd.toml".to_owned(), text, loaded: &mut loaded, errors: &mut errors }.apply();
+        errors.extend(loaded.config.check().err());
+        if errors.is_empty() { Ok(loaded) } else { Err(errors.iter().map(ToString::to_string).collect()) }
+    }
+
     fn apply(text: &str) -> Result<Config, String> {
-        let mut config = Config::default();
-        let file = File { name: "myicqd.toml".to_owned(), text };
-        let applied = file.apply(&mut config).and_then(|()| config.check());
-        applied.map(|()| config).map_err(|error| error.to_string())
+        load(text).map(|loaded| loaded.config).map_err(|errors| errors.join("\n"))
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let text = "[limits]\ncontact_max = 1\ntext_max = 451\n[sesion]\n[listen]\nshards = true\n";
+        let errors = load(text).unwrap_err();
+        assert_eq!(errors.len(), 4, "{errors:?}");
+        for (line, key) in [(2, "contact_max"), (3, "text_max"), (4, "[sesion]"), (6, "listen.shards")] {
+            let place = format!("myicqd.toml:{line}: ");
+            assert!(errors.iter().any(|error| error.starts_with(&place) && error.contains(key)), "{errors:?}");
+        }
+        let errors = load("[limits\ntext_max = \n").unwrap_err();
+        assert!(errors.iter().all(|error| error.starts_with("myicqd.toml:")), "{errors:?}");
+    }
+
+    #[test]
+    fn each_value_knows_where_it_is_from() {
+        let loaded = load("[listen]\n# for tests\nshards = 2\n").unwrap();
+        let place = |name: &str| loaded.place(SETTINGS.iter().find(|setting| setting.name == name).unwrap());
+        assert_eq!((place("shards"), place("udp")), (Some("myicqd.toml:3"), None));
+    }
+
+    #[test]
+    fn shards_are_counted_or_left_to_the_machine() {
+        for (text, shards) in [("4", Some(4)), ("'auto'", None), ("0x10", Some(16))] {
+            assert_eq!(apply(&format!("[listen]\nshards = {text}")).unwrap().listen.shards, shards);
+        }
     }
 
     #[test]
@@ -278,14 +400,19 @@ mod tests {
         std::fs::write(&path, "[listen]\nudp = '127.0.0.1:1'\ndomain = 'from.file'").unwrap();
         let setting = SETTINGS.iter().find(|setting| setting.flag == "listen").unwrap();
         let listen = |value: &str| Override { setting, value: value.to_owned(), place: "--listen".to_owned() };
-        let config = Config::load(Some(&path), &[listen("127.0.0.1:2")]).unwrap();
-        assert_eq!((config.listen.port(), config.domain.as_str()), (2, "from.file"));
-        let message = Config::load(None, &[listen("nowhere")]).unwrap_err().to_string();
+        let load = |file: Option<&Path>, value: &str| {
+            Sources { file: file.map(Path::to_owned), overrides: vec![listen(value)] }.load()
+        };
+        let loaded = load(Some(&path), "127.0.0.1:2").unwrap();
+        assert_eq!((loaded.config.listen.udp.port(), &*loaded.config.listen.domain), (2, "from.file"));
+        assert_eq!(loaded.place(setting), Some("--listen"));
+        let message = load(None, "nowhere").unwrap_err().to_string();
         assert!(
             message.starts_with("--listen: \"nowhere\" is not allowed; it takes an address and a port"),
             "{message}"
         );
-        let message = Config::load(Some(&folder.path().join("none")), &[]).unwrap_err().to_string();
-        assert!(message.starts_with("cannot read the configuration "), "{message}");
+        let errors = load(Some(&folder.path().join("none")), "nowhere").unwrap_err();
+        assert!(errors.to_string().starts_with("cannot read the configuration "), "{errors}");
+        assert_eq!(errors.lines().count(), 2);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 use super::report::Report;
+use crate::config::Config;
 use crate::hub::PasswordResult;
 use crate::shard::Post;
 use crate::share::Share;
@@ -31,6 +32,8 @@ pub(super) enum Mail {
     Posts(Vec<Post>),
     /// What is for this shard has come to another one.
     Datagrams(Datagrams),
+    /// Some settings have other values.
+    Config(Arc<Config>),
     /// Say what has been counted.
     Report(mpsc::UnboundedSender<Report>),
     /// End what is under way and stop.

@@ -7,6 +7,7 @@ mod clock;
 mod farewell;
 mod mail;
 mod passwords;
+mod reload;
 mod report;
 mod shard;
 mod signals;
@@ -25,11 +26,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use self::mail::{Mail, Mailboxes};
+use self::reload::Settings;
 use self::report::Report;
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::passwords::HashError;
 use crate::shard::Shard;
 use crate::share::{SHARDS_MAX, Share};
@@ -81,20 +83,33 @@ pub enum RunError {
     Interrupted,
 }
 
-/// Runs a server until it is told to stop (SIGTERM, SIGINT). `ready` is called once, with the address that it listens on, as
-/// soon as datagrams are taken.
+/// Tells a server to stop, as SIGTERM does.
+#[derive(Clone, Debug)]
+pub struct Stop(mpsc::UnboundedSender<()>);
+
+impl Stop {
+    /// Tells it.
+    pub fn stop(&self) {
+        // Nobody listens when it has stopped already.
+        let _ = self.0.send(());
+    }
+}
+
+/// Runs a server until it is told to stop (SIGTERM, SIGINT). `sources` is what SIGHUP reads again; without any it stops the
+/// server, too. `ready` is called once, with the address that it listens on, as soon as datagrams are taken.
 ///
 /// # Errors
 /// Why it could not start, or what ended it.
-pub fn run(config: Config, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
-    runtime()?.block_on(supervise(Arc::new(config), ready))
+pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+    runtime()?.block_on(supervise(Settings::new(Arc::new(config), sources), ready))
 }
 
-async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Result<(), RunError> {
+async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+    let config = settings.config();
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
-    let sockets = socket::bind(config.listen, shard_count(&config))?;
-    let address = sockets.first().map_or(Ok(config.listen), std::net::UdpSocket::local_addr);
-    let address = address.map_err(|source| RunError::Socket { address: config.listen, source })?;
+    let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
+    let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
+    let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -105,7 +120,7 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let (watch, mut ended) = Watch::new();
     let (mailboxes, receivers) = Mailboxes::new(&shares);
 
-    let store = store::start(config.data.clone(), mailboxes.clone(), watch.clone()).await?;
+    let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
@@ -115,9 +130,10 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
-    ready(address);
+    let (stop, mut stopped) = mpsc::unbounded_channel();
+    ready(address, Stop(stop));
 
-    watch_over(&mut signals, &mut ended, &mailboxes).await?;
+    watch_over(&mut signals, &mut stopped, &mut ended, &mailboxes, &mut settings).await?;
     // Each has reported how it ended.
     report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
     for thread in threads {
@@ -129,19 +145,22 @@ async fn supervise(config: Arc<Config>, ready: impl FnOnce(SocketAddr)) -> Resul
 /// As many as the configuration says: by default one for each core that the system gives us.
 fn shard_count(config: &Config) -> u32 {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    config.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
+    config.listen.shards.unwrap_or_else(|| u32::try_from(cores()).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
 }
 
 /// Obeys signals until all threads have ended as they were told to.
 async fn watch_over(
     signals: &mut Signals,
+    stopped: &mut mpsc::UnboundedReceiver<()>,
     ended: &mut mpsc::UnboundedReceiver<Ended>,
     mailboxes: &Mailboxes,
+    settings: &mut Settings,
 ) -> Result<(), RunError> {
     let mut is_stopping = false;
     loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
+            Some(()) = stopped.recv() => Signal::Stop,
             thread = ended.recv() => match thread {
                 Some(Ended { has_failed: false, .. }) if is_stopping => continue,
                 Some(Ended { thread, .. }) => return Err(RunError::Died(thread)),
@@ -149,6 +168,9 @@ async fn watch_over(
             },
         };
         match signal {
+            Signal::Reload if settings.can_reload() => {
+                settings.reload(|config| mailboxes.send_all(|| Mail::Config(Arc::clone(&config))));
+            }
             Signal::Report => {
                 let (reports, mut received) = mpsc::unbounded_channel();
                 mailboxes.send_all(|| Mail::Report(reports.clone()));
@@ -158,8 +180,8 @@ async fn watch_over(
                 while received.recv_many(&mut all, usize::MAX).await > 0 {}
                 report::log(all, "counters");
             }
-            Signal::Stop if is_stopping => return Err(RunError::Interrupted),
-            Signal::Stop => {
+            Signal::Stop | Signal::Reload if is_stopping => return Err(RunError::Interrupted),
+            Signal::Stop | Signal::Reload => {
                 tracing::info!("stopping");
                 is_stopping = true;
                 mailboxes.send_all(|| Mail::Stop);

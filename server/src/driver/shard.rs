@@ -170,6 +170,7 @@ impl ShardDriver {
                         self.input(now, Input::Datagram { from, bytes }).await;
                     }
                 }
+                Mail::Config(config) => self.input(now, Input::Config(config)).await,
                 // Who has asked may have gone.
                 Mail::Report(to) => drop(to.send(self.report())),
                 Mail::Stop => {

@@ -7,6 +7,9 @@ use std::io;
 pub(super) enum Signal {
     /// To stop: SIGTERM, SIGINT.
     Stop,
+    /// To read the configuration again: SIGHUP.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal here"))]
+    Reload,
     /// To write the counters to the log: SIGUSR1.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal here"))]
     Report,
@@ -18,6 +21,7 @@ pub(super) enum Signal {
 pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
     report: tokio::signal::unix::Signal,
 }
 
@@ -28,6 +32,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             report: signal(SignalKind::user_defined1())?,
         })
     }
@@ -36,6 +41,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
             _ = self.report.recv() => Signal::Report,
         }
     }

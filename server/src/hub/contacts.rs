@@ -31,7 +31,7 @@ impl Hub {
         self.answer(question, answer);
         if *outcome == Outcome::Added(AddOutcome::Added) {
             self.on_listed(owner, contact);
-            let (kind, text, charset) = (MessageKind::ADDED, Cow::Borrowed(&[][..]), self.config.charset);
+            let (kind, text, charset) = (MessageKind::ADDED, Cow::Borrowed(&[][..]), self.config.legacy.charset);
             self.pass_on(now, Said { from: owner, to: contact, kind, text, charset }, None);
         }
     }

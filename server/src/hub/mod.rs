@@ -148,6 +148,11 @@ impl Hub {
         Ok(hub)
     }
 
+    /// Some settings have other values. What has a deadline keeps it.
+    pub fn handle_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// How many users are here and show it: what clients are told, so that nobody can count the invisible ones.
     pub fn online_users(&self) -> u32 {
         self.share.visible()

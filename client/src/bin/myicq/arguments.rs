@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{contacts, decode, listen, profile, register, send, status};
+use crate::{contacts, decode, listen, pages, profile, register, send, status};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]
@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Profile(profile::Arguments),
     /// Take a datagram apart.
     Decode(decode::Arguments),
+    /// Write the manual pages.
+    Man(pages::ManArguments),
+    /// Print what a shell needs to complete the commands.
+    Completions(pages::CompletionsArguments),
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod decode;
 mod failure;
 mod listen;
 mod output;
+mod pages;
 mod profile;
 mod register;
 mod send;
@@ -30,9 +31,6 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    if let Command::Decode(arguments) = command {
-        return decode::run(&arguments);
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -45,6 +43,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Status(arguments) => status::run(arguments).await,
             Command::Profile(arguments) => profile::run(arguments).await,
             Command::Decode(arguments) => decode::run(&arguments),
+            Command::Man(arguments) => pages::man(&arguments),
+            Command::Completions(arguments) => pages::completions(&arguments),
         }
     })
 }

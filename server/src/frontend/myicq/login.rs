@@ -157,8 +157,15 @@ impl Frontend {
             deadline: now.instant + self.config.session.half_open_timeout,
         };
         let who = (login.uin, id, address);
-        let mut session =
-            Session::new(who, seq, login.granted, (self.config.charset, login.key), link, half_open, now.instant);
+        let mut session = Session::new(
+            who,
+            seq,
+            login.granted,
+            (self.config.legacy.charset, login.key),
+            link,
+            half_open,
+            now.instant,
+        );
 
         let own = session.link.next_seq();
         let envelope = Envelope { reserved: login.granted.0, ..session.envelope(Some(own)) };

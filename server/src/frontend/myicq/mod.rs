@@ -108,6 +108,11 @@ impl Frontend {
         }
     }
 
+    /// Some settings have other values.
+    pub fn handle_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// What has been counted.
     pub fn counters(&self) -> &Counters {
         &self.counters

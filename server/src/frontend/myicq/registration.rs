@@ -100,7 +100,7 @@ impl Frontend {
         link.on_receive(&mut self.retained, now.instant, seq, &[]);
         let own = link.next_seq();
         let envelope = Envelope { session: origin.1, seq: Some(own), ..Envelope::default() };
-        let reply = Reply::NewUin(NewUinReply { uin, domain: Some(Str(self.config.domain.as_bytes())) });
+        let reply = Reply::NewUin(NewUinReply { uin, domain: Some(Str(self.config.listen.domain.as_bytes())) });
         let Ok(reply_len) = encode_reply(&envelope, Some(seq), &reply, &mut self.room) else { return };
         let bytes = self.room.get(..reply_len).unwrap_or_default();
         let reply =

@@ -103,7 +103,7 @@ impl Frontend {
             Request::KeepAlive(_) => return self.on_keepalive(key, seq, hub.online_users()),
             Request::GetContactList => Ask::Contacts,
             Request::GetRemoteContactList => {
-                let domain = self.config.domain.clone();
+                let domain = self.config.listen.domain.clone();
                 let contacts = RemoteContacts { domain: Str(domain.as_bytes()), contacts: List::new(&[]) };
                 return self.reply(now, key, seq, &Reply::GetRemoteContactList(contacts), hub);
             }
@@ -144,7 +144,7 @@ impl Frontend {
 
     /// Whether a domain is this server's own.
     fn is_here(&self, domain: Option<Str<'_>>) -> bool {
-        domain.is_none_or(|domain| domain.is_empty() || *domain == *self.config.domain.as_bytes())
+        domain.is_none_or(|domain| domain.is_empty() || *domain == *self.config.listen.domain.as_bytes())
     }
 
     /// COMPAT: the clients of 2003 do not acknowledge this reply, so it is not retained.
@@ -157,7 +157,7 @@ impl Frontend {
     }
 
     fn new_profile(&self, key: SessionKey, change: &ModifyUser<'_>) -> Result<Ask<'static>, Refusal> {
-        let charset = self.sessions.get(key).map_or(self.config.charset, |session| session.charset);
+        let charset = self.sessions.get(key).map_or(self.config.legacy.charset, |session| session.charset);
         let profile = profile::from_wire(&change.profile, change.auth, charset, &self.config.limits)?;
         let password = match change.password {
             Some(Secret(password)) if password.is_empty() || password.len() > MAX_PASSWORD_LEN => {
@@ -172,7 +172,7 @@ impl Frontend {
     /// A message in a form that crashes no client of 2003.
     fn new_message<'a>(&self, key: SessionKey, sent: &SendMessage<'a>) -> Result<Ask<'a>, Refusal> {
         let SendMessage { kind, to, text: Str(text), domain } = *sent;
-        let charset = self.sessions.get(key).map_or(self.config.charset, |session| session.charset);
+        let charset = self.sessions.get(key).map_or(self.config.legacy.charset, |session| session.charset);
         if !self.is_here(domain) {
             return Err(Refusal::OtherDomain);
         }

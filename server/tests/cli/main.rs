@@ -2,6 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a failure here fails the test")]
 #![expect(clippy::disallowed_methods, reason = "the tests run programs, open sockets and write files")]
 
+mod config;
+#[cfg(unix)]
+mod reload;
+mod trial;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};

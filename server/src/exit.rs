@@ -116,9 +116,11 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let exit = match error {
             RunError::Store(error) => return error.into(),
-            RunError::Taken(_) | RunError::NoSuchAddress(_) | RunError::Privileged(_) | RunError::Socket { .. } => {
-                Exit::Unavailable
-            }
+            RunError::Taken(_)
+            | RunError::NoSuchAddress(_)
+            | RunError::Privileged(_)
+            | RunError::Socket { .. }
+            | RunError::Tunnel { .. } => Exit::Unavailable,
             RunError::HashCost(_) => Exit::Usage,
             RunError::System { .. } => Exit::System,
             RunError::Died(_) => Exit::Software,

@@ -255,9 +255,10 @@ impl Account {
         self.end(EndReason::LoggedOut);
     }
 
-    /// Ends the session because the driver found that nothing listens at the server's address.
-    pub fn handle_unreachable(&mut self) {
-        self.end(EndReason::Unreachable);
+    /// Ends the session because the driver found that nothing listens at the server's address ([`EndReason::Unreachable`]), or
+    /// because the stream that carries it has ended ([`EndReason::Lost`]).
+    pub fn handle_disconnected(&mut self, reason: EndReason) {
+        self.end(reason);
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -401,6 +402,11 @@ impl Account {
     /// Whether the server granted that messages come exactly once and in order.
     pub fn is_exactly_once(&self) -> bool {
         self.granted.contains(Capabilities::ONCE)
+    }
+
+    /// Who is logged in.
+    pub fn uin(&self) -> myicq_wire::Uin {
+        self.config.uin
     }
 
     /// What the server granted of what was offered.

@@ -7,6 +7,7 @@ mod client;
 mod events;
 mod session;
 mod system;
+mod transport;
 
 pub use builder::{Builder, ConnectError};
 pub use client::{Client, Receipt};

@@ -22,7 +22,8 @@ Exit codes:
   7  the contact was not added: it wants to be asked first, or nobody may
 
 Environment:
-  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE  stand in for the options of the same name
+  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_OFFER, MYICQ_REQUIRE
+                stand in for the options of the same name
   MYICQ_LOG  what to log on stderr, for example \"debug\"
 
 A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
@@ -85,6 +86,8 @@ mod tests {
             "myicq send --server 127.0.0.1:8000 --uin 10001 --password-stdin --to 10002 hello",
             "myicq listen --server a:1 --uin 10001 --password-stdin --json --count 2 --for 1500ms",
             "myicq listen --uin 10001 --offer cbc,sealed,once --require sealed --mark-read",
+            "myicq register --server a:443 --tunnel --password-stdin",
+            "myicq send --server a:443 --proxy http://proxy:3128 --uin 10001 --password-stdin --to 10002 hello",
             "myicq contacts --server a:1 --uin 10001 --password-stdin",
             "myicq add --server a:1 --uin 10001 --password-stdin 10002",
             "myicq remove --server a:1 --uin 10001 --password-stdin 10002",

@@ -12,6 +12,12 @@ use crate::failure::Failure;
 /// The port of a server, where none is named.
 const DEFAULT_PORT: u16 = 8_000;
 
+/// The port of a server's tunnel, where none is named.
+const TUNNEL_PORT: u16 = 443;
+
+/// The port of a proxy, where none is named.
+const PROXY_PORT: u16 = 8_080;
+
 /// More of a password than any may have, so that one that is too long is told from one that fits.
 const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
 
@@ -20,6 +26,12 @@ pub(crate) struct Server {
     /// Host and UDP port of the server
     #[arg(long, env = "MYICQ_SERVER", default_value = "127.0.0.1:8000", value_name = "ADDR")]
     server: String,
+    /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
+    #[arg(long, env = "MYICQ_TUNNEL")]
+    tunnel: bool,
+    /// Go through the TCP tunnel of the server, by this HTTP proxy: http://host:port
+    #[arg(long, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
+    proxy: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +63,12 @@ pub(crate) struct Login {
 
 impl Server {
     pub(crate) fn builder(&self) -> Builder {
-        Client::builder(with_port(&self.server))
+        let builder = |default| Client::builder(with_port(&self.server, default));
+        match &self.proxy {
+            Some(proxy) => builder(TUNNEL_PORT).proxy(proxy),
+            None if self.tunnel => builder(TUNNEL_PORT).tunnel(),
+            None => builder(DEFAULT_PORT),
+        }
     }
 }
 
@@ -116,13 +133,22 @@ fn first_line(input: impl BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 /// A host without a port gets that of MyICQ, and an IPv6 address without brackets gets those as well.
-fn with_port(server: &str) -> String {
+fn with_port(server: &str, port: u16) -> String {
     let (host, rest) = server.rsplit_once(']').unwrap_or(("", server));
     match (host.is_empty(), rest.matches(':').count()) {
-        (_, 0) => format!("{server}:{DEFAULT_PORT}"),
-        (true, 2..) => format!("[{server}]:{DEFAULT_PORT}"),
+        (_, 0) => format!("{server}:{port}"),
+        (true, 2..) => format!("[{server}]:{port}"),
         _ => server.to_owned(),
     }
+}
+
+/// Host and port of "http://host:port".
+fn proxy(url: &str) -> Result<String, String> {
+    let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+    if host.is_empty() || host.contains(['/', '@']) {
+        return Err(format!("\"{url}\" is no proxy without a password: write http://host:port"));
+    }
+    Ok(with_port(host, PROXY_PORT))
 }
 
 /// "sealed,once", or "none".
@@ -169,7 +195,16 @@ mod tests {
             ("[::1]", "[::1]:8000"),
             ("[::1]:9", "[::1]:9"),
         ] {
-            assert_eq!(with_port(server), full);
+            assert_eq!(with_port(server, DEFAULT_PORT), full);
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_a_host_and_a_port() {
+        assert_eq!(proxy("http://proxy.example:3128/"), Ok("proxy.example:3128".to_owned()));
+        assert_eq!(proxy("proxy.example"), Ok("proxy.example:8080".to_owned()));
+        for wrong in ["", "http://", "https://proxy.example", "http://me:secret@proxy.example"] {
+            assert!(proxy(wrong).is_err(), "{wrong}");
         }
     }
 

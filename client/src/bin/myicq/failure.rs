@@ -57,6 +57,9 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Misuse(misuse) => misuse.into(),
             ConnectError::Ended(reason) => reason.into(),
+            error @ ConnectError::Proxy { .. } => {
+                Self { error: anyhow::Error::new(error).context("check --proxy and --server"), code: code::NO_SERVER }
+            }
             error @ ConnectError::Address { .. } => {
                 Self { error: anyhow::Error::new(error).context("check --server"), code: code::NO_SERVER }
             }

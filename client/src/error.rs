@@ -1,6 +1,6 @@
 //! What can go wrong: the caller's mistakes, a session that ends, a request that stays without an answer.
 
-use myicq_wire::{Capabilities, LoginError, RefusalReason};
+use myicq_wire::{Capabilities, GroupError, LoginError, RefusalReason};
 
 /// The caller asked for something that cannot be sent. Nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -128,7 +128,7 @@ pub enum Refusal {
     #[error("the server cannot read it")]
     Malformed,
     /// Only the server does such things.
-    #[error("only the server may do this")]
+    #[error("only the server may do this, or only its administrator, or nobody who is invisible")]
     NotAllowed,
     /// The server speaks to no other.
     #[error("this server does not reach users of other domains")]
@@ -142,9 +142,53 @@ pub enum Refusal {
     /// The server could not write it down.
     #[error("the server's disk failed or is full: its operator must know")]
     Storage,
+    /// There is no such group, or one is not in it.
+    #[error("there is no such group, or you are not in it")]
+    NoSuchGroup,
+    /// There are as many as may be.
+    #[error("there are as many as may be already")]
+    TooMany,
     /// For a reason that this version does not know.
     #[error("refused with code {0}")]
     Other(u8),
+}
+
+/// Why one is not in a group.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum GroupRefused {
+    /// There is no such group, or one is invisible.
+    #[error("there is no such group, or you are invisible, which nobody in a group can be")]
+    NoSuchGroup,
+    /// One is in it already.
+    #[error("you are in this group already")]
+    AlreadyIn,
+    /// One is in as many as may be.
+    #[error("you are in as many groups as may be")]
+    TooMany,
+    /// The password is wrong.
+    #[error("the password of the group is wrong")]
+    WrongPassword,
+    /// As many are in it as may be.
+    #[error("the group is full")]
+    Full,
+    /// For a reason that the protocol does not name.
+    #[error("the server refused with code {0}")]
+    Other(u16),
+}
+
+impl From<GroupError> for GroupRefused {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::NOT_EXIST => Self::NoSuchGroup,
+            GroupError::ALREADY_IN => Self::AlreadyIn,
+            GroupError::TOO_MANY => Self::TooMany,
+            GroupError::WRONG_PASSWORD => Self::WrongPassword,
+            GroupError::FULL => Self::Full,
+            GroupError(code) => Self::Other(code),
+        }
+    }
 }
 
 impl From<RefusalReason> for Refusal {
@@ -159,6 +203,8 @@ impl From<RefusalReason> for Refusal {
             RefusalReason::NOT_ASKED => Self::NotAsked,
             RefusalReason::BUSY => Self::Busy,
             RefusalReason::STORAGE => Self::Storage,
+            RefusalReason::NO_SUCH_GROUP => Self::NoSuchGroup,
+            RefusalReason::TOO_MANY => Self::TooMany,
             RefusalReason(code) => Self::Other(code),
         }
     }
@@ -180,6 +226,9 @@ pub enum RequestError {
     /// The session ended before. Whether the request arrived is not known.
     #[error("the session ended before the answer came: {0}")]
     Ended(EndReason),
+    /// The group does not take one in.
+    #[error(transparent)]
+    Group(#[from] GroupRefused),
     /// The caller is wrong.
     #[error(transparent)]
     Misuse(#[from] Misuse),

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use myicq_wire::{Capabilities, Status, Uin};
+use myicq_wire::{Capabilities, GroupId, Status, Uin};
 
+use crate::account::{GroupType, Member};
 use crate::error::EndReason;
 use crate::message::Message;
 
@@ -81,6 +82,37 @@ pub enum Event {
         from: Uin,
         /// Whether he types.
         is_typing: bool,
+    },
+    /// The types of groups that the server has, in the order of their numbers.
+    GroupTypes {
+        /// From 0.
+        types: Vec<GroupType>,
+    },
+    /// Somebody entered a group that one is in.
+    GroupEntered {
+        /// Which.
+        group: GroupId,
+        /// Who.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        member: Member,
+    },
+    /// Somebody left a group that one is in.
+    GroupExited {
+        /// Which.
+        group: GroupId,
+        /// Who.
+        uin: Uin,
+    },
+    /// Somebody says something in a group that one is in.
+    GroupMessage {
+        /// In which.
+        group: GroupId,
+        /// Who.
+        from: Uin,
+        /// When the server took it: Unix seconds, UTC.
+        time: u32,
+        /// What.
+        text: String,
     },
     /// The session has ended. The last event of all.
     Ended {

@@ -38,13 +38,16 @@ mod profile;
 mod random;
 mod seen;
 
-pub use account::{Answer, OwnProfile, RemoteContacts, SUPPORTED, Sent, Timeouts};
+pub use account::{
+    Answer, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
+    RemoteContacts, SUPPORTED, Sent, ServerEntry, Timeouts,
+};
 #[cfg(feature = "tokio")]
 pub use driver::{Builder, Client, ConnectError, Events, Receipt};
-pub use error::{EndReason, LoginRefused, Misuse, Refusal, RequestError};
+pub use error::{EndReason, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
-pub use myicq_wire::{Authorization, Capabilities, Face, MAX_PASSWORD_LEN, Status, Uin};
+pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, MAX_PASSWORD_LEN, Status, Uin};
 
 pub use password::Password;
 pub use profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};

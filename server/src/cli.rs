@@ -170,6 +170,11 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print a user's profile, his list and the messages that wait for him, an object a line
+    Export {
+        /// His number
+        uin: Uin,
+    },
     /// Give a user another password
     Passwd {
         /// His number

@@ -2,6 +2,7 @@
 //! `--help`, the manual pages, `myicqd config show`, docs/myicqd.example.toml and docs/operations.md.
 
 mod form;
+mod groups;
 mod hints;
 mod load;
 mod reload;
@@ -9,6 +10,7 @@ mod show;
 mod table;
 
 pub use form::Toml;
+pub use groups::{GROUP_TYPES_MAX, GroupType};
 pub use hints::{Hint, hints, unknown_variables};
 pub use load::{ConfigError, ConfigErrors, Loaded, Override, Sources};
 pub use reload::Reload;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use myicq_wire::charset::Charset;
 
 use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Time};
+use self::groups::GroupTypes;
 use self::table::settings;
 use crate::passwords;
 use crate::share::SHARDS_MAX;
@@ -146,6 +149,34 @@ settings! {
         ///
         /// The nick's limit of 16 bytes is the protocol's own.
         live profile_field_max: usize = 255, Number(16..=255);
+
+        /// Groups at the same time, in all, at most.
+        ///
+        /// Each is named in lists, and a few dozen fit one.
+        live groups_max: usize = 1_000, Number(1..=100_000);
+
+        /// Groups that one user is in at the same time, at most.
+        ///
+        /// A window for each.
+        live groups_per_user_max: usize = 16, Number(1..=1_000);
+
+        /// Users in one group, at most.
+        ///
+        /// Who enters is told of all of them in one datagram.
+        live group_members_max: usize = 256, Number(1..=256);
+
+        /// How long what is said to everybody waits for those who are away.
+        ///
+        /// 30 days, as others have it for messages.
+        live broadcast_lifetime: Duration = Duration::from_hours(30 * 24), Time(Duration::from_hours(1)..=Duration::from_hours(365 * 24));
+    }
+
+    /// Groups, in which several users talk.
+    groups: GroupsConfig {
+        /// Types of groups that clients are told of, as in "chat=Chat, talk=Small talk"; an empty list: no groups.
+        ///
+        /// Clients know a type by its place in the list, and are told of them once, at their login.
+        restart types as "group_types": Vec<GroupType> = vec![GroupType::chat()], GroupTypes;
     }
 
     /// For clients of 2002 and 2003.

@@ -50,6 +50,8 @@ causes! {
         LoginInSession = "login_in_session",
         /// The server is stopping.
         Stopping = "stopping",
+        /// Not one that came: what happened in a group, for a client that is slow to acknowledge.
+        GroupNews = "group_news",
     }
 }
 

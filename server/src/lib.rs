@@ -5,6 +5,7 @@
 //! with a clock of their own.
 #![forbid(unsafe_code)]
 
+mod board;
 pub mod config;
 mod counters;
 pub mod driver;
@@ -16,6 +17,7 @@ mod share;
 pub mod store;
 mod time;
 
+pub use board::Listing;
 pub use config::Config;
 pub use counters::{Counters, Drop, Event};
 pub use shard::{Input, Output, Post, Shard};

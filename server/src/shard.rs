@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use myicq_wire::Instant;
-use rand::Rng as _;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::frontend::myicq::{Frontend, Registered};
-use crate::hub::{Hub, Letter, PasswordJob, PasswordResult};
+use crate::hub::{Hub, Letter, PasswordJob, PasswordResult, Refusal};
 use crate::passwords::HashError;
 use crate::share::Share;
 use crate::store;
@@ -38,6 +38,13 @@ pub enum Input<'a> {
     Post(Post),
     /// Some settings have other values. What has a deadline keeps it.
     Config(Arc<Config>),
+    /// The operator says something to everybody. For the shard that [owns](crate::Share::owner) [`Uin::ADMINISTRATOR`](myicq_wire::Uin::ADMINISTRATOR).
+    Broadcast {
+        /// Comes back with the verdict.
+        number: u64,
+        /// What, in UTF-8.
+        text: String,
+    },
     /// Time has passed.
     Timeout,
 }
@@ -72,6 +79,13 @@ pub enum Output<'a> {
         /// What.
         post: Post,
     },
+    /// What became of what the operator said: it is on the disk, and on its way to those who are here; or it is refused.
+    Broadcast {
+        /// That of the input.
+        number: u64,
+        /// Why not.
+        verdict: Result<(), Refusal>,
+    },
 }
 
 /// Some of the users of a server, whole.
@@ -90,7 +104,7 @@ impl Shard {
     pub fn new(config: Arc<Config>, share: Share, mut rng: StdRng) -> Result<Self, HashError> {
         let mut verifier_key = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *verifier_key);
-        let hub = Hub::new(Arc::clone(&config), share.clone(), &verifier_key)?;
+        let hub = Hub::new(Arc::clone(&config), share.clone(), &verifier_key, StdRng::from_rng(&mut rng))?;
         Ok(Self { frontend: Frontend::new(config, share, rng), hub })
     }
 
@@ -106,6 +120,7 @@ impl Shard {
                 self.hub.handle_config(Arc::clone(&config));
                 self.frontend.handle_config(config);
             }
+            Input::Broadcast { number, text } => self.hub.handle_broadcast(now, number, text),
             Input::Timeout => {
                 self.hub.handle_timeout(now);
                 self.frontend.handle_timeout(now, &mut self.hub);
@@ -127,6 +142,9 @@ impl Shard {
         }
         if let Some((shard, registered)) = self.frontend.poll_registered() {
             return Some(Output::Post { shard, post: Post::Registered(registered) });
+        }
+        if let Some((number, verdict)) = self.hub.poll_broadcast() {
+            return Some(Output::Broadcast { number, verdict });
         }
         self.frontend.poll_datagram().map(|(to, bytes)| Output::Datagram { to, bytes })
     }

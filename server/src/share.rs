@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use myicq_wire::{UIN_AT, Uin};
+use myicq_wire::{GroupId, UIN_AT, Uin};
+use rand::rngs::StdRng;
+use rand::seq::index;
+
+use crate::board::{Board, Listing};
 
 /// Shards of one server at most. A message number keeps to its shard by steps of as many microseconds.
 pub const SHARDS_MAX: u32 = 64;
@@ -15,21 +19,23 @@ pub const SHARDS_MAX: u32 = 64;
 pub struct Share {
     index: u32,
     count: u32,
-    /// How many users are here and show it, in all shards: the one thing that they have in common. Nobody decides by it.
+    /// How many users are here and show it, in all shards. Nobody decides by it.
     visible: Arc<AtomicU32>,
+    /// What each shard shows to the others. With the count above, all that they have in common.
+    boards: Arc<[Board]>,
 }
 
 impl Share {
     /// All of the users.
     pub fn whole() -> Self {
-        Self { index: 0, count: 1, visible: Arc::default() }
+        Self { index: 0, count: 1, visible: Arc::default(), boards: boards(1) }
     }
 
     /// The shares of a server with so many shards, from 1 to [`SHARDS_MAX`].
     pub fn split(count: u32) -> Vec<Self> {
         let count = count.clamp(1, SHARDS_MAX);
-        let visible = Arc::default();
-        (0..count).map(|index| Self { index, count, visible: Arc::clone(&visible) }).collect()
+        let whole = Self { count, boards: boards(count), ..Self::whole() };
+        (0..count).map(|index| Self { index, ..whole.clone() }).collect()
     }
 
     /// Which of the shards this is, from 0.
@@ -79,18 +85,85 @@ impl Share {
         self.visible.load(Ordering::Relaxed)
     }
 
-    /// Counts a user who is seen from now on, or is not.
-    pub(crate) fn count_visible(&self, before: bool, after: bool) {
+    /// One of our users is seen from now on, or is not.
+    pub(crate) fn show(&self, uin: Uin, before: bool, after: bool) {
         match (before, after) {
-            (false, true) => self.visible.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.visible.fetch_sub(1, Ordering::Relaxed),
-            _ => 0,
-        };
+            (false, true) => {
+                self.visible.fetch_add(1, Ordering::Relaxed);
+                self.own_board(|board| board.show(uin));
+            }
+            (true, false) => {
+                self.visible.fetch_sub(1, Ordering::Relaxed);
+                self.own_board(|board| board.hide(uin));
+            }
+            _ => {}
+        }
     }
+
+    /// Whether a user, of whichever shard, is here and shows it.
+    pub(crate) fn is_visible(&self, uin: Uin) -> bool {
+        self.board(self.owner(uin)).is_some_and(|board| board.is_visible(uin))
+    }
+
+    /// Some of those who are here and show it, drawn by lot; nobody twice, and `but` not at all.
+    pub(crate) fn draw_visible(&self, rng: &mut StdRng, but: Uin, max: usize) -> Vec<Uin> {
+        let counts: Vec<usize> = self.boards.iter().map(Board::count_visible).collect();
+        let all = counts.iter().sum();
+        // One more than are wanted, in case that he is among them.
+        let places = index::sample(rng, all, all.min(max + 1));
+        let at = |mut place: usize| {
+            self.boards.iter().zip(&counts).find_map(|(board, &count)| match place.checked_sub(count) {
+                None => Some(board.visible_at(place)),
+                Some(rest) => {
+                    place = rest;
+                    None
+                }
+            })
+        };
+        places.into_iter().filter_map(at).flatten().filter(|&uin| uin != but).take(max).collect()
+    }
+
+    /// A group of ours is like this from now on.
+    pub(crate) fn list_group(&self, listing: Listing) {
+        self.own_board(|board| board.list_group(listing));
+    }
+
+    /// A group of ours is no more.
+    pub(crate) fn strike_group(&self, group: GroupId) {
+        self.own_board(|board| board.strike_group(group));
+    }
+
+    /// A group, of whichever shard.
+    pub(crate) fn group(&self, group: GroupId) -> Option<Listing> {
+        self.board(self.owner_of_number(group.0.into()))?.group(group)
+    }
+
+    /// All groups of a type, by rising number.
+    pub(crate) fn groups(&self, group_type: u16) -> Vec<Listing> {
+        let mut groups: Vec<_> = self.boards.iter().flat_map(|board| board.groups(group_type)).collect();
+        groups.sort_unstable_by_key(|listing| listing.group);
+        groups
+    }
+
+    fn board(&self, shard: u32) -> Option<&Board> {
+        self.boards.get(usize::try_from(shard).ok()?)
+    }
+
+    fn own_board(&self, change: impl FnOnce(&Board)) {
+        if let Some(board) = self.board(self.index) {
+            change(board);
+        }
+    }
+}
+
+fn boards(count: u32) -> Arc<[Board]> {
+    (0..count).map(|_| Board::default()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng as _;
+
     use super::*;
 
     #[test]
@@ -112,6 +185,26 @@ mod tests {
             }
         }
         assert_eq!((Share::split(0).len(), Share::split(1000).len()), (1, SHARDS_MAX as usize));
+    }
+
+    #[test]
+    fn who_is_visible_is_drawn_from_all_shards_and_nobody_twice() {
+        let (shares, mut rng) = (Share::split(3), StdRng::seed_from_u64(1));
+        let draw = |rng: &mut StdRng, but, max| {
+            let mut drawn = shares[1].draw_visible(rng, but, max);
+            drawn.sort_unstable();
+            drawn
+        };
+        assert_eq!(draw(&mut rng, Uin(1), 25), []);
+        let all: Vec<Uin> = (1..=40).map(Uin).collect();
+        all.iter().for_each(|&uin| shares[shares[0].owner(uin) as usize].show(uin, false, true));
+        assert_eq!(draw(&mut rng, Uin::NONE, 40), all);
+        assert_eq!(draw(&mut rng, Uin(7), 40).len(), 39);
+        let (one, other) = (draw(&mut rng, Uin(7), 25), draw(&mut rng, Uin(7), 25));
+        assert_eq!((one.len(), other.len()), (25, 25));
+        assert!(one != other && !one.contains(&Uin(7)) && one.windows(2).all(|pair| pair[0] < pair[1]));
+        all.iter().for_each(|&uin| shares[shares[0].owner(uin) as usize].show(uin, true, false));
+        assert_eq!((draw(&mut rng, Uin(1), 25), shares[0].visible()), (vec![], 0));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use myicq_client::account::{Account, Answer, Config, Entropy, Registration, Request};
-use myicq_client::{EndReason, Event, Message, Password, Profile, SeenMessages, Timeouts};
-use myicq_wire::{Authorization, Capabilities, Instant, MessageKind, Status, Uin};
+use myicq_client::{EndReason, Event, GroupRefused, Message, Password, Profile, SeenMessages, Timeouts};
+use myicq_wire::{Authorization, Capabilities, GroupId, Instant, MessageKind, Status, Uin};
 
 use crate::original::Original;
 
@@ -28,6 +28,30 @@ pub enum Ask {
     Contacts,
     /// See somebody's profile.
     Profile(Uin),
+    /// Find the user of a number.
+    FindUin(Uin),
+    /// Find users by their nick.
+    FindNick(String),
+    /// Find some who are here.
+    FindSome,
+    /// See the servers.
+    Servers,
+    /// See the groups of the first type.
+    Groups,
+    /// See one group.
+    Group(GroupId),
+    /// Start the game of a group and make a move, where the program has games.
+    Play(GroupId),
+    /// Say something to everybody.
+    Broadcast(String),
+    /// Make a group.
+    CreateGroup { name: String, password: String },
+    /// Enter one.
+    EnterGroup { group: GroupId, password: String },
+    /// Leave one.
+    ExitGroup(GroupId),
+    /// Say something in one.
+    SayInGroup { group: GroupId, text: String },
     /// Have another nick and another way to be added, and perhaps another password.
     Modify { nick: String, auth: Authorization, password: Option<String> },
 }
@@ -44,6 +68,12 @@ pub enum Notice {
     Here(Uin, Status),
     /// A contact is gone.
     Gone(Uin),
+    /// Somebody entered a group.
+    Entered(GroupId, Uin),
+    /// Somebody left a group.
+    Left(GroupId, Uin),
+    /// Somebody says something in a group.
+    SaidInGroup { group: GroupId, from: Uin, text: String },
     /// What became of an [`Ask`].
     Verdict { ask: u64, done: bool },
     /// An answer that is more than a verdict; the verdict comes as well.
@@ -109,6 +139,18 @@ impl Ours {
             Ask::Remove(uin) => Request::remove(*uin),
             Ask::Contacts => Ok(Request::contacts()),
             Ask::Profile(uin) => Request::profile(*uin),
+            Ask::FindUin(uin) => Request::search_uin(*uin),
+            Ask::FindNick(nick) => Request::search_words(nick, "", Uin::NONE),
+            Ask::FindSome => Ok(Request::search_random()),
+            Ask::Servers => Ok(Request::servers()),
+            Ask::Groups => Ok(Request::groups(0)),
+            Ask::Group(group) => Ok(Request::group(*group)),
+            Ask::Play(_) => return Err("this program has no games".to_owned()),
+            Ask::Broadcast(text) => Request::broadcast(text),
+            Ask::CreateGroup { name, password } => Request::create_group(0, name, Password::new(password).ok()),
+            Ask::EnterGroup { group, password } => Request::enter_group(*group, Password::new(password).ok()),
+            Ask::ExitGroup(group) => Ok(Request::exit_group(*group)),
+            Ask::SayInGroup { group, text } => Request::say_to_group(*group, text),
             Ask::Modify { nick, auth, password } => {
                 let profile = Profile { nick: nick.clone(), ..Profile::default() };
                 let password = password.as_deref().map(|password| Password::new(password).unwrap());
@@ -128,7 +170,7 @@ impl Ours {
         while let Some((id, answer)) = self.account.poll_answer() {
             let ask = self.asks.remove(&id).expect("each request is answered once");
             notices.extend(answer.as_ref().ok().and_then(answer_text).map(|text| Notice::Answer { ask, text }));
-            let done = matches!(&answer, Ok(answer) if *answer != Answer::Added(Authorization::NOBODY) && *answer != Answer::Added(Authorization::REQUIRED));
+            let done = matches!(&answer, Ok(answer) if !matches!(answer, Answer::GroupEntered(Err(_))) && *answer != Answer::Added(Authorization::NOBODY) && *answer != Answer::Added(Authorization::REQUIRED));
             notices.push(Notice::Verdict { ask, done });
         }
         notices
@@ -157,6 +199,9 @@ fn notice(event: Event, may_be_damaged: bool) -> Option<Notice> {
         Event::Online(presence) => Notice::Here(presence.uin, presence.status),
         Event::StatusChanged { uin, status, .. } => Notice::Here(uin, status),
         Event::Offline { uin, .. } => Notice::Gone(uin),
+        Event::GroupEntered { group, member } => Notice::Entered(group, member.uin),
+        Event::GroupExited { group, uin } => Notice::Left(group, uin),
+        Event::GroupMessage { group, from, text, .. } => Notice::SaidInGroup { group, from, text },
         Event::Ended { reason } => Notice::Ended(reason.to_string()),
         _ => return None,
     })
@@ -167,6 +212,17 @@ fn answer_text(answer: &Answer) -> Option<String> {
         Answer::Contacts(uins) => Some(list(uins.iter().copied())),
         Answer::Profile(profile) => Some(profile.nick.clone()),
         Answer::Added(result) => Some(added(*result)),
+        Answer::Found(users) => Some(found(users.iter().map(|user| (user.uin, user.online)))),
+        Answer::Servers(servers) => {
+            Some(counted(servers.iter().map(|server| (server.domain.clone(), server.online_users))))
+        }
+        Answer::Groups(groups) => {
+            Some(counted(groups.iter().map(|group| (group.name.clone(), u32::from(group.members)))))
+        }
+        Answer::Group(group) => Some(counted(group.iter().map(|group| (group.name.clone(), u32::from(group.members))))),
+        Answer::GroupCreated(group) => Some(group.unwrap_or_default().to_string()),
+        Answer::GroupEntered(Ok(members)) => Some(list(members.iter().map(|member| member.uin))),
+        Answer::GroupEntered(Err(refused)) => Some(not_entered(*refused).to_owned()),
         _ => None,
     }
 }
@@ -174,6 +230,29 @@ fn answer_text(answer: &Answer) -> Option<String> {
 /// Numbers as a play writes them.
 pub fn list(uins: impl Iterator<Item = Uin>) -> String {
     uins.map(|uin| uin.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// Users who were found, as a play writes them.
+pub fn found(users: impl Iterator<Item = (Uin, bool)>) -> String {
+    let shown = users.map(|(uin, online)| format!("{uin} {}", if online { "online" } else { "offline" }));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Servers or groups with those who are there, as a play writes them.
+pub fn counted(names: impl Iterator<Item = (String, u32)>) -> String {
+    names.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Why somebody is not in a group, as a play writes it.
+pub fn not_entered(refused: GroupRefused) -> &'static str {
+    match refused {
+        GroupRefused::NoSuchGroup => "no such group",
+        GroupRefused::AlreadyIn => "already in it",
+        GroupRefused::TooMany => "in too many",
+        GroupRefused::WrongPassword => "wrong password",
+        GroupRefused::Full => "full",
+        _ => "for another reason",
+    }
 }
 
 /// The result of ADD_FRIEND as a play writes it.

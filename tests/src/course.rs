@@ -6,7 +6,7 @@ use myicq_wire::Status;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::client::Ask;
+use crate::client::{Ask, Notice, found};
 use crate::host::{Delays, config};
 use crate::network::Weather;
 use crate::oracle::{Figures, Oracle};
@@ -123,7 +123,13 @@ impl Course {
     fn act(&mut self) {
         let user = self.random.random_range(0..self.world.users.len());
         match self.random.random_range(0..100) {
-            0..70 => self.say(user),
+            0..55 => self.say(user),
+            55..64 => self.be_in_groups(user),
+            64..66 => drop(self.world.ask(user, &Ask::FindSome)),
+            66..70 => {
+                let (number, text) = self.oracle.next_broadcast();
+                self.world.host.broadcast(self.world.now, number, &text);
+            }
             70..80 => self.change_status(user),
             80..86 => self.world.log_out(user),
             86..90 => self.world.leave(user),
@@ -153,6 +159,29 @@ impl Course {
             if let Ok(ask) = self.world.ask(from, &what) {
                 self.oracle.on_said(from, to, ask);
             }
+        }
+    }
+
+    /// Makes a group, or enters one, says something in it, or leaves it.
+    fn be_in_groups(&mut self, user: usize) {
+        let known = self.oracle.groups.len();
+        let group = (known > 0).then(|| self.oracle.groups[self.random.random_range(known.saturating_sub(3)..known)]);
+        let (name, password) = ("group".to_owned(), String::new());
+        let Some(group) = group.filter(|_| self.random.random_range(0..5) > 0) else {
+            let made = self.world.ask(user, &Ask::CreateGroup { name, password });
+            self.oracle.creations.extend(made.ok());
+            return;
+        };
+        drop(self.world.ask(user, &Ask::EnterGroup { group, password }));
+        self.run(Duration::from_secs(1));
+        for _ in 0..self.random.random_range(0..6) {
+            let text = self.oracle.next_group_text(user);
+            drop(self.world.ask(user, &Ask::SayInGroup { group, text }));
+            let pause = self.random.random_range(0..500);
+            self.run(Duration::from_millis(pause));
+        }
+        if self.random.random_range(0..3) == 0 {
+            drop(self.world.ask(user, &Ask::ExitGroup(group)));
         }
     }
 
@@ -189,8 +218,10 @@ impl Course {
         self.run(Duration::from_secs(30));
         assert!(self.world.users.iter().all(|user| user.is_online()), "everybody is back");
         self.oracle.check_presence(&self.world);
+        self.check_search();
         if self.climate != Climate::Corrupting {
             self.oracle.check_messages(&mut self.world);
+            self.oracle.check_broadcasts_and_groups(&self.world);
         }
         for user in 0..self.world.users.len() {
             self.world.log_out(user);
@@ -198,6 +229,23 @@ impl Course {
         self.run(Duration::from_secs(600));
         assert_eq!(self.world.host.sessions(), 0, "nobody is left");
         assert!(self.world.host.is_idle());
+    }
+
+    /// Everybody is found as what he shows, also who belongs to another shard.
+    fn check_search(&mut self) {
+        for user in 0..self.world.users.len() {
+            let (uin, status) = (self.world.users[user].uin, self.world.users[user].status);
+            self.world.ask(0, &Ask::FindUin(uin)).expect("a search can be asked");
+            self.world.run_for(Duration::from_secs(5));
+            let answers = self.world.users[0].notices.iter();
+            let mut answer = answers.filter_map(|(_, notice)| match notice {
+                Notice::Answer { text, .. } => Some(text.clone()),
+                _ => None,
+            });
+            let expected = found([(uin, status != Status::INVISIBLE)].into_iter());
+            assert_eq!(answer.next_back(), Some(expected), "what a search says of {uin}");
+            self.oracle.observe(&mut self.world);
+        }
     }
 
     /// A client of 2003 whose acknowledgement was lost does not take the next notice for lost, so what it sees may be old.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use myicq_server::config::{Config, Security};
 use myicq_server::store::{self, MemoryStore};
 use myicq_server::{Counters, Input, Now, Output, Post, Shard, Share, hub, passwords};
-use myicq_wire::{Instant, UnixTime};
+use myicq_wire::{Instant, Uin, UnixTime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -48,6 +48,7 @@ pub struct Host {
     hashing: VecDeque<(Instant, hub::PasswordResult)>,
     posted: VecDeque<(Instant, u32, Post)>,
     sent: Vec<(SocketAddr, Vec<u8>)>,
+    broadcasts: Vec<(u64, Result<(), hub::Refusal>)>,
     seed: u64,
     /// The disk says that messages are kept, and keeps none: to see that the tests would notice.
     pub forgets_messages: bool,
@@ -98,6 +99,7 @@ impl Host {
             hashing: VecDeque::new(),
             posted: VecDeque::new(),
             sent: Vec::new(),
+            broadcasts: Vec::new(),
             seed,
             forgets_messages: false,
             takes_no_users: false,
@@ -178,6 +180,7 @@ impl Host {
                         let result = passwords::run(&job, [7; 16], &self.config.security);
                         self.hashing.push_back((now + self.delays.password, result));
                     }
+                    Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
                     Output::Post { shard, post } => self.posted.push_back((now + self.delays.post, shard, post)),
                 }
             }
@@ -200,6 +203,19 @@ impl Host {
         std::mem::take(&mut self.sent)
     }
 
+    /// The operator says something to everybody.
+    pub fn broadcast(&mut self, now: Instant, number: u64, text: &str) {
+        let owner = self.share.owner(Uin::ADMINISTRATOR);
+        self.input(now, owner, Input::Broadcast { number, text: text.to_owned() });
+        self.drain(now);
+        self.advance(now);
+    }
+
+    /// What became of what the operator said since this was last asked, by the number that he gave it.
+    pub fn take_broadcasts(&mut self) -> Vec<(u64, Result<(), hub::Refusal>)> {
+        std::mem::take(&mut self.broadcasts)
+    }
+
     /// Dies, and begins anew from what was committed.
     pub fn crash(&mut self) {
         self.seed = self.seed.wrapping_add(1);
@@ -209,6 +225,7 @@ impl Host {
         self.hashing.clear();
         self.posted.clear();
         self.sent.clear();
+        self.broadcasts.clear();
         self.drain(Instant::default());
     }
 

@@ -1,9 +1,9 @@
 //! Who should have got what: keeps a journal of what was said, acknowledged and shown, and compares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use myicq_server::store::{MessageId, Outcome, Work};
-use myicq_wire::{MessageKind, Status, Uin};
+use myicq_wire::{GroupId, MessageKind, Status, Uin};
 
 use crate::client::Notice;
 use crate::sim::{Program, World};
@@ -19,12 +19,29 @@ struct Said {
     shown: Vec<usize>,
 }
 
+/// Something that the operator said to everybody.
+#[derive(Debug, Default)]
+struct Broadcast {
+    is_stored: bool,
+    /// How often each user was shown it.
+    shown: BTreeMap<usize, usize>,
+}
+
 /// The journal of a world.
 #[derive(Debug, Default)]
 pub struct Oracle {
     said: Vec<Said>,
     by_ask: BTreeMap<u64, usize>,
     shown: usize,
+    broadcasts: Vec<Broadcast>,
+    /// How often each user was shown what was said in a group, by its number.
+    in_groups: BTreeMap<(usize, usize), usize>,
+    /// Who said what in a group.
+    said_in_groups: Vec<usize>,
+    /// The groups that were made, some of which may be no more.
+    pub groups: Vec<GroupId>,
+    /// Requests for a group whose answers have not come.
+    pub creations: BTreeSet<u64>,
     /// Sessions that a user has had, and deaths of the server: each may show a client of 2003 a message once more.
     restarts: BTreeMap<usize, usize>,
     /// Requests for another status that were never acknowledged: what others see may be the old one or the new.
@@ -46,6 +63,10 @@ pub struct Figures {
     pub shown: u64,
     /// Shown once more by a client of 2003.
     pub repeated: u64,
+    /// Broadcasts shown, counted for each user.
+    pub broadcasts: u64,
+    /// What was said in groups, counted for each who was shown it.
+    pub in_groups: u64,
     /// Sessions that ended without their users' wish.
     pub lost_sessions: u64,
     /// Deaths of the server.
@@ -61,6 +82,8 @@ impl Figures {
         self.acknowledged += other.acknowledged;
         self.shown += other.shown;
         self.repeated += other.repeated;
+        self.broadcasts += other.broadcasts;
+        self.in_groups += other.in_groups;
         self.lost_sessions += other.lost_sessions;
         self.crashes += other.crashes;
         self.harmed += other.harmed;
@@ -82,6 +105,19 @@ impl Oracle {
     pub fn on_said(&mut self, from: usize, to: usize, ask: u64) {
         self.by_ask.insert(ask, self.said.len());
         self.said.push(Said { from, to, ask, is_acknowledged: false, shown: Vec::new() });
+    }
+
+    /// The number and the text of the next thing that the operator says to everybody.
+    pub fn next_broadcast(&mut self) -> (u64, String) {
+        let number = self.broadcasts.len();
+        self.broadcasts.push(Broadcast::default());
+        (number as u64, format!("broadcast {number}"))
+    }
+
+    /// Of the next thing to be said in a group.
+    pub fn next_group_text(&mut self, from: usize) -> String {
+        self.said_in_groups.push(from);
+        format!("in a group {}", self.said_in_groups.len() - 1)
     }
 
     /// A user asked to be shown differently.
@@ -109,6 +145,10 @@ impl Oracle {
                 self.on_notice(user, &notice);
             }
         }
+        for (number, verdict) in world.host.take_broadcasts() {
+            let broadcast = usize::try_from(number).ok().and_then(|number| self.broadcasts.get_mut(number));
+            broadcast.expect("the verdict on what was said").is_stored |= verdict.is_ok();
+        }
         self.figures.harmed = world.network.harmed;
     }
 
@@ -121,6 +161,23 @@ impl Oracle {
                 if let Some(&index) = self.by_ask.get(ask) {
                     self.said[index].is_acknowledged |= *done;
                 }
+            }
+            Notice::Message { from: Uin::ADMINISTRATOR, text, .. } => {
+                let number = text.strip_prefix("broadcast ").and_then(|number| number.parse::<usize>().ok());
+                match number.and_then(|number| self.broadcasts.get_mut(number)) {
+                    Some(broadcast) => *broadcast.shown.entry(user).or_default() += 1,
+                    None => assert!(self.is_damaged, "{text:?} was said to everybody by nobody"),
+                }
+            }
+            Notice::SaidInGroup { text, .. } => {
+                let number = text.strip_prefix("in a group ").and_then(|number| number.parse::<usize>().ok());
+                match number.filter(|&number| self.said_in_groups.get(number).is_some_and(|&from| from != user)) {
+                    Some(number) => *self.in_groups.entry((number, user)).or_default() += 1,
+                    None => assert!(self.is_damaged, "{text:?} was said in a group by nobody else"),
+                }
+            }
+            Notice::Answer { ask, text } if self.creations.remove(ask) || *ask == 0 => {
+                self.groups.extend(text.parse().ok().filter(|&group: &GroupId| group.0 > 0 && group.0 < 1 << 20));
             }
             Notice::Message { kind: MessageKind::TEXT, text, .. } => {
                 let number = text.strip_prefix("message ").and_then(|number| number.parse::<usize>().ok());
@@ -165,6 +222,29 @@ impl Oracle {
             self.figures.repeated += said.shown.len().saturating_sub(1) as u64;
         }
         self.check_order(world);
+    }
+
+    /// What was said to everybody was shown to each once, and nothing that was said in a group was shown twice.
+    ///
+    /// # Panics
+    /// When that is not so.
+    pub fn check_broadcasts_and_groups(&mut self, world: &World) {
+        for (number, broadcast) in self.broadcasts.iter().enumerate() {
+            for (user, person) in world.users.iter().enumerate() {
+                let shown = broadcast.shown.get(&user).copied().unwrap_or(0);
+                assert!(shown > 0 || !broadcast.is_stored, "{} was not shown broadcast {number}", person.uin);
+                let most = match person.program {
+                    Program::Ours => 1,
+                    Program::Original => 1 + self.restarts.get(&user).copied().unwrap_or(0),
+                };
+                assert!(shown <= most, "{} was shown broadcast {number} {shown} times", person.uin);
+                self.figures.broadcasts += u64::from(shown > 0);
+            }
+        }
+        for ((number, user), &shown) in &self.in_groups {
+            assert!(shown == 1, "what was said in a group as {number} was shown {shown} times to user {user}");
+            self.figures.in_groups += 1;
+        }
     }
 
     fn check_order(&self, world: &World) {

@@ -8,7 +8,7 @@ use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::message::Message;
 use myicq_wire::*;
 
-use crate::client::{Ask, Notice, added, list};
+use crate::client::{Ask, Notice, added, counted, found, list, not_entered};
 
 /// It looks for datagrams to be sent again this often, from the login on.
 const TICK: Duration = Duration::from_secs(5);
@@ -50,6 +50,8 @@ pub struct Original {
     /// Every number of the server's that came, for the whole of the session.
     seen: BTreeSet<u16>,
     contacts: BTreeSet<Uin>,
+    /// The groups that it has a window for.
+    groups: BTreeSet<GroupId>,
     outbox: VecDeque<Vec<u8>>,
     notices: Vec<Notice>,
 }
@@ -92,6 +94,7 @@ impl Original {
             outstanding: BTreeMap::new(),
             seen: BTreeSet::new(),
             contacts: BTreeSet::new(),
+            groups: BTreeSet::new(),
             outbox: VecDeque::new(),
             notices: Vec::new(),
         }
@@ -190,9 +193,50 @@ impl Original {
                 let text = Charset::Gbk.decode(&contact.profile.nick).into_owned();
                 self.notices.push(Notice::Answer { ask: 0, text });
             }
-            _ => {}
+            reply => self.on_list_or_group(reply),
         }
         true
+    }
+
+    fn on_list_or_group(&mut self, reply: &Reply<'_>) {
+        let text = |bytes: &[u8]| Charset::Gbk.decode(bytes).into_owned();
+        let answer = match reply {
+            Reply::Search(users) => found(users.iter().map(|user| (user.uin, user.online == 1))),
+            Reply::GetServerList(servers) => {
+                counted(servers.iter().map(|server| (text(&server.domain), server.online_users)))
+            }
+            Reply::GetGroupList(groups) => {
+                counted(groups.iter().map(|group| (text(&group.name), u32::from(group.members))))
+            }
+            Reply::SearchGroup(info) => {
+                let found = Some((text(&info.name), u32::from(info.members))).filter(|_| info.group != GroupId(0));
+                counted(found.into_iter())
+            }
+            Reply::CreateGroup(GroupRef { group }) => {
+                self.groups.insert(*group);
+                group.to_string()
+            }
+            Reply::EnterGroup(EnterGroupReply { group, outcome: Ok(members) }) => {
+                self.groups.insert(*group);
+                list(members.iter().map(|member| member.uin))
+            }
+            Reply::EnterGroup(EnterGroupReply { outcome: Err(error), .. }) => not_entered((*error).into()).to_owned(),
+            news => return self.on_group_news(news),
+        };
+        self.notices.push(Notice::Answer { ask: 0, text: answer });
+    }
+
+    /// What is said in a group that it is in no more it drops; who enters one opens a window all the same.
+    fn on_group_news(&mut self, news: &Reply<'_>) {
+        match news {
+            Reply::GroupEntered(entered) => self.notices.push(Notice::Entered(entered.group, entered.member.uin)),
+            Reply::GroupExited(exited) => self.notices.push(Notice::Left(exited.group, exited.uin)),
+            Reply::GroupMessage(said) if self.groups.contains(&said.group) => {
+                let text = Charset::Gbk.decode(message::words(&said.text)).into_owned();
+                self.notices.push(Notice::SaidInGroup { group: said.group, from: said.from, text });
+            }
+            _ => {}
+        }
     }
 
     fn on_logged_in(&mut self) {
@@ -282,24 +326,66 @@ impl Original {
                 self.notices.extend([Notice::Answer { ask, text }, Notice::Verdict { ask, done: true }]);
             }
             Ask::Profile(uin) => self.send(&Request::UpdateContact(address(uin)), Some(ask)),
+            Ask::FindUin(uin) => {
+                self.send(&Request::SearchCustom(SearchCustom::Uin(address(uin))), Some(ask));
+            }
+            Ask::FindNick(nick) => {
+                // In UTF-8, unlike all else.
+                let words = SearchWords { nick: Str(nick.as_bytes()), email: Str(b""), start_uin: Uin::NONE };
+                self.send(&Request::SearchCustom(SearchCustom::Words(words)), Some(ask));
+            }
+            Ask::FindSome => self.send(&Request::SearchRandom(SearchRandom { domain: None }), Some(ask)),
+            Ask::Servers => self.send(&Request::GetServerList, Some(ask)),
+            Ask::Groups => self.send(&Request::GetGroupList(GetGroupList { group_type: 0 }), Some(ask)),
             Ask::Modify { nick, auth, password } => {
                 let nick = encode(nick);
                 let profile = Profile { nick: Str(&nick), ..Profile::default() };
                 let password = password.as_ref().map(|password| Secret(password.as_bytes()));
                 self.send(&Request::ModifyUser(ModifyUser { profile, auth: *auth, password }), Some(ask));
             }
+            _ => self.ask_group(ask, what)?,
+        }
+        Ok(())
+    }
+
+    fn ask_group(&mut self, ask: u64, what: &Ask) -> Result<(), String> {
+        match what {
+            Ask::Group(group) => self.send(&Request::SearchGroup(GroupRef { group: *group }), Some(ask)),
+            // By its plug-ins; it has none, and the administrator has another program.
+            Ask::Play(group) => {
+                self.send(&Request::GroupStart(GroupRef { group: *group }), None);
+                let command = GroupCommand { group: *group, data: Opaque(b"e2-e4") };
+                self.send(&Request::GroupCommand(command), Some(ask));
+            }
+            Ask::Broadcast(text) => {
+                let text = words_in_font(text)?;
+                let said = BroadcastMessage { kind: MessageKind::TEXT, text: Str(&text) };
+                self.send(&Request::BroadcastMessage(said), Some(ask));
+            }
+            Ask::CreateGroup { name, password } => {
+                let (name, password) = (encode(name), Secret(password.as_bytes()));
+                self.send(&Request::CreateGroup(CreateGroup { group_type: 0, name: Str(&name), password }), Some(ask));
+            }
+            Ask::EnterGroup { group, password } => {
+                let password = Secret(password.as_bytes());
+                self.send(&Request::EnterGroup(EnterGroup { group: *group, password }), Some(ask));
+            }
+            Ask::ExitGroup(group) => {
+                self.groups.remove(group);
+                self.send(&Request::ExitGroup(GroupRef { group: *group }), Some(ask));
+            }
+            Ask::SayInGroup { group, text } => {
+                let text = words_in_font(text)?;
+                self.send(&Request::GroupMessage(GroupMessage { group: *group, text: Str(&text) }), Some(ask));
+            }
+            _ => {}
         }
         Ok(())
     }
 
     /// Its own text has the font behind it, and it counts the words in UTF-8.
     fn say(&mut self, ask: u64, to: Uin, text: &str) -> Result<(), String> {
-        if text.len() > 450 {
-            return Err("the message is too long".to_owned());
-        }
-        let words = encode(text);
-        let font = message::Font { name: b"\xcb\xce\xcc\xe5", size: b"9", color: b"0", background: b"0" };
-        let text = Message::Text { words: &words, font: Some(font) }.to_vec();
+        let text = words_in_font(text)?;
         self.message(ask, MessageKind::TEXT, to, &text);
         Ok(())
     }
@@ -376,6 +462,15 @@ impl Original {
     pub fn poll_timeout(&self) -> Option<Instant> {
         (!self.has_ended).then_some(self.next_keep_alive.map_or(self.next_tick, |at| at.min(self.next_tick)))
     }
+}
+
+fn words_in_font(text: &str) -> Result<Vec<u8>, String> {
+    if text.len() > 450 {
+        return Err("the message is too long".to_owned());
+    }
+    let words = encode(text);
+    let font = message::Font { name: b"\xcb\xce\xcc\xe5", size: b"9", color: b"0", background: b"0" };
+    Ok(Message::Text { words: &words, font: Some(font) }.to_vec())
 }
 
 fn encode(text: &str) -> Vec<u8> {

@@ -155,7 +155,11 @@ mod tests {
         let mut relay = Relay::new(6, 2);
         assert_eq!((relay.sessions(), relay.say(0, 5, b"hello")), (6, 4));
         assert_eq!(relay.say(0, 7, b"hello"), 2, "said to the store");
-        assert_eq!(relay.log_in(7), 2 + 1 + 2, "and heard: LOGIN, reply, proof, message, its acknowledgement");
+        assert_eq!(
+            relay.log_in(7),
+            3 + 2 + 2,
+            "and heard: LOGIN, reply, proof; types of groups, message, and the acknowledgement of each"
+        );
         for watcher in 1..6 {
             relay.add_contact(watcher, 0);
         }

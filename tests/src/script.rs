@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use myicq_wire::{Authorization, MessageKind, Status, Uin};
+use myicq_wire::{Authorization, GroupId, MessageKind, Status, Uin};
 
 use crate::client::{Ask, Notice};
 use crate::host::{Delays, config};
@@ -57,12 +57,16 @@ struct Ears {
     answers: VecDeque<String>,
     verdicts: BTreeMap<u64, bool>,
     endings: VecDeque<String>,
+    /// What happens in groups: who, in which, and what.
+    groups: VecDeque<(Uin, GroupId, String)>,
 }
 
 struct Stage {
     world: World,
     names: Vec<String>,
     ears: Vec<Ears>,
+    /// The groups by what they are called in the play.
+    groups: BTreeMap<String, GroupId>,
 }
 
 fn expect<T: PartialEq + std::fmt::Debug>(got: T, wanted: T) -> Result<(), String> {
@@ -93,7 +97,7 @@ impl Stage {
             world.person(program, "hunter2");
         }
         let ears = names.iter().map(|_| Ears::default()).collect();
-        Self { world, names: names.iter().map(|&name| name.to_owned()).collect(), ears }
+        Self { world, names: names.iter().map(|&name| name.to_owned()).collect(), ears, groups: BTreeMap::new() }
     }
 
     fn programs(&self) -> Vec<Program> {
@@ -106,7 +110,11 @@ impl Stage {
 
     /// The number of somebody; `stranger` is nobody's.
     fn uin(&self, name: &str) -> Result<Uin, String> {
-        if name == "stranger" { Ok(Uin(99_999)) } else { self.who(name).map(|who| self.world.users[who].uin) }
+        match name {
+            "stranger" => Ok(Uin(99_999)),
+            "administrator" => Ok(Uin::ADMINISTRATOR),
+            _ => self.who(name).map(|who| self.world.users[who].uin),
+        }
     }
 
     fn uin_or_nobody(&self, name: &str) -> Result<Uin, String> {
@@ -122,6 +130,9 @@ impl Stage {
                     Notice::Answer { text, .. } => ears.answers.push_back(text),
                     Notice::Verdict { ask, done } => drop(ears.verdicts.insert(ask, done)),
                     Notice::Ended(why) => ears.endings.push_back(why),
+                    Notice::Entered(group, who) => ears.groups.push_back((who, group, "enters".to_owned())),
+                    Notice::Left(group, who) => ears.groups.push_back((who, group, "leaves".to_owned())),
+                    Notice::SaidInGroup { group, from, text } => ears.groups.push_back((from, group, text)),
                     Notice::LoggedIn | Notice::Here(..) | Notice::Gone(_) => {}
                 }
             }
@@ -133,6 +144,7 @@ impl Stage {
         let words: Vec<&str> = sentence.split(' ').collect();
         match (words.as_slice(), rest) {
             (["the", "server", "dies"], None) => self.world.crash(),
+            (["the", "operator", "says"], Some(words)) => self.world.host.broadcast(self.world.now, 0, words),
             ([seconds, "seconds", "pass"], None) => {
                 self.run(Duration::from_secs(seconds.parse().map_err(|_| "how many?")?));
             }
@@ -165,6 +177,9 @@ impl Stage {
             (["logs", "in", word], None) => return Some(status(word).and_then(|status| self.log_in(who, status))),
             (["logs", "out"], None) => self.world.log_out(who),
             (["vanishes"], None) => self.world.leave(who),
+            (["is", "the", "administrator"], None) => {
+                self.world.administrator(who);
+            }
             // Another place of somebody, or somebody whom no server knows.
             (["is", other], None) if *other == "nobody" || self.who(other).is_ok() => match self.uin_or_nobody(other) {
                 Ok(uin) => self.world.users[who].uin = uin,
@@ -217,8 +232,10 @@ impl Stage {
     fn talk(&mut self, who: usize, said: &[&str], rest: Option<&str>) -> Result<(), String> {
         let rest_text = text(rest.unwrap_or_default());
         match (said, rest) {
-            (["says", "to", to], Some(_)) => self.done(who, &Ask::Say { to: self.uin(to)?, text: rest_text }),
-            (["says", "in", "vain", "to", to], Some(_)) => {
+            (["says", "to", to], Some(_)) if *to != "everybody" => {
+                self.done(who, &Ask::Say { to: self.uin(to)?, text: rest_text })
+            }
+            (["says", "in", "vain", "to", to], Some(_)) if *to != "everybody" => {
                 self.vain(who, &Ask::Say { to: self.uin(to)?, text: rest_text })
             }
             (["cannot", "say", "to", to], Some(_)) => {
@@ -254,13 +271,96 @@ impl Stage {
                 self.run(MOMENT);
                 expect(self.ears[who].messages.pop_front(), None)
             }
-            (["hears", from, how @ ..], rest) => self.hear(who, from, how, rest),
+            (["hears", from, how @ ..], rest) if *from != "in" => self.hear(who, from, how, rest),
             (["sees", whom, how], None) => {
                 let seen = self.world.users[who].view.get(&self.uin(whom)?).copied();
                 expect(seen, if *how == "gone" { None } else { Some(status(how)?) })
             }
+            _ => self.look_around(who, said, rest),
+        }
+    }
+
+    /// Steps about searches and groups.
+    fn look_around(&mut self, who: usize, said: &[&str], rest: Option<&str>) -> Result<(), String> {
+        let words = rest.unwrap_or_default();
+        match (said, rest) {
+            (["finds", "nick", nick], Some(found)) => self.finds(who, &Ask::FindNick((*nick).to_owned()), found),
+            (["finds", "some"], Some(found)) => self.finds(who, &Ask::FindSome, found),
+            (["finds", whom], Some(found)) => {
+                let ask = Ask::FindUin(self.uin(whom)?);
+                self.finds(who, &ask, found)
+            }
+            (["sees", "servers"], Some(servers)) => self.answered(who, &Ask::Servers, servers),
+            (["sees", "group", name], group) => {
+                let ask = Ask::Group(self.group(name)?);
+                self.answered(who, &ask, group.unwrap_or_default())
+            }
+            (["sees", "no", "group", name], None) => {
+                let ask = Ask::Group(self.group(name)?);
+                self.ears[who].answers.clear();
+                self.ask(who, &ask, MOMENT)?;
+                expect(self.ears[who].answers.pop_front().filter(|group| !group.is_empty()), None)
+            }
+            (["plays", "in", name], None) => self.done(who, &Ask::Play(self.group(name)?)),
+            (["says", "to", "everybody"], Some(_)) => self.done(who, &Ask::Broadcast(words.to_owned())),
+            (["says", "in", "vain", "to", "everybody"], Some(_)) => self.vain(who, &Ask::Broadcast(words.to_owned())),
+            (["sees", "groups"], groups) => self.answered(who, &Ask::Groups, groups.unwrap_or_default()),
+            (["makes", "group", name], password) => {
+                let ask =
+                    Ask::CreateGroup { name: (*name).to_owned(), password: password.unwrap_or_default().to_owned() };
+                self.ask(who, &ask, MOMENT)?;
+                let made = self.ears[who].answers.pop_back().and_then(|group| group.parse().ok());
+                let group = made.filter(|&group| group != GroupId(0)).ok_or("no group was made")?;
+                self.groups.insert((*name).to_owned(), group);
+                Ok(())
+            }
+            (["makes", "no", "group", name], None) => {
+                let ask = Ask::CreateGroup { name: (*name).to_owned(), password: String::new() };
+                self.ears[who].answers.clear();
+                self.ask(who, &ask, MOMENT)?;
+                let made = self.ears[who].answers.pop_front();
+                expect(made.filter(|group| group != "0"), None)
+            }
+            (["enters", name, password @ ..], Some(outcome)) => {
+                let password = password.strip_prefix(&["with"]).unwrap_or_default().join(" ");
+                let ask = Ask::EnterGroup { group: self.group(name)?, password };
+                let members: Result<Vec<_>, _> = outcome.split(' ').map(|name| self.uin(name)).collect();
+                let wanted = members.map_or(outcome.to_owned(), |uins| crate::client::list(uins.into_iter()));
+                self.answered(who, &ask, &wanted)
+            }
+            (["leaves", name], None) => self.done(who, &Ask::ExitGroup(self.group(name)?)),
+            (["says", "in", name], Some(_)) => {
+                self.done(who, &Ask::SayInGroup { group: self.group(name)?, text: words.to_owned() })
+            }
+            (["says", "in", "vain", "in", name], Some(_)) => {
+                self.vain(who, &Ask::SayInGroup { group: self.group(name)?, text: words.to_owned() })
+            }
+            (["hears", "in", name, from], Some(_)) => self.happens(who, name, from, words),
+            (["sees", other, what @ ("enter" | "leave"), name], None) => {
+                self.happens(who, name, other, if *what == "enter" { "enters" } else { "leaves" })
+            }
             _ => Err("not understood".to_owned()),
         }
+    }
+
+    fn group(&self, name: &str) -> Result<GroupId, String> {
+        self.groups.get(name).copied().ok_or(format!("which group is {name}?"))
+    }
+
+    fn happens(&mut self, who: usize, group: &str, other: &str, what: &str) -> Result<(), String> {
+        let wanted = (self.uin(other)?, self.group(group)?, what.to_owned());
+        expect(self.ears[who].groups.pop_front(), Some(wanted))
+    }
+
+    /// `nobody`, or `ben online, carl offline`.
+    fn finds(&mut self, who: usize, what: &Ask, found: &str) -> Result<(), String> {
+        let named = found.split(", ").filter(|found| *found != "nobody");
+        let wanted = named.map(|found| match found.split_once(' ') {
+            Some((name, presence)) => self.uin(name).map(|uin| (uin, presence == "online")),
+            None => Err(format!("{found}: online or offline?")),
+        });
+        let wanted: Vec<_> = wanted.collect::<Result<_, _>>()?;
+        self.answered(who, what, &crate::client::found(wanted.into_iter()))
     }
 
     fn change(&mut self, who: usize, nick: &str, auth: &str, password: Option<&str>) -> Result<(), String> {
@@ -313,6 +413,9 @@ impl Stage {
         for (name, ears) in self.names.iter().zip(&self.ears) {
             if let Some(message) = ears.messages.front() {
                 return Err(format!("{name} also heard {message:?}"));
+            }
+            if let Some(news) = ears.groups.front() {
+                return Err(format!("{name} also saw in a group {news:?}"));
             }
             if let Some(why) = ears.endings.front() {
                 return Err(format!("{name} was also told of the end: {why}"));

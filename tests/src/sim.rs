@@ -156,6 +156,14 @@ impl World {
         user
     }
 
+    /// Somebody is the administrator, whom the operator has made.
+    pub fn administrator(&mut self, user: usize) {
+        let password = self.users[user].password.as_bytes();
+        let password_hash = passwords::hash(password, [1; 16], &crate::host::config().security).unwrap();
+        self.host.store_mut().insert_user(Uin::ADMINISTRATOR, &password_hash);
+        self.users[user].uin = Uin::ADMINISTRATOR;
+    }
+
     /// Asks the store itself.
     pub fn store(&mut self, work: Work) -> Outcome {
         self.host.store_mut().apply(&Request { ticket: Ticket(0), work }).outcome

@@ -38,6 +38,11 @@ fn conversation(shards: &str) {
     server.done(&["send", "--to", ben, "and again"], Some(anna), PASSWORD);
     assert_eq!(listening.wait_for("message")["text"], "and again");
 
+    // Anna's shard knows of Ben, who is another's.
+    assert_eq!(server.done(&["search", ben], Some(anna), PASSWORD), "10002 online");
+    assert_eq!(server.done(&["search", "--random"], Some(anna), PASSWORD), "10002 online");
+    assert_eq!(server.done(&["search", "--nick", "Ben"], Some(anna), PASSWORD), "");
+
     // Scripts rely on the exit codes.
     let code = |arguments: &[&str], password| server.myicq(arguments, Some(anna), password).status.code();
     assert_eq!(code(&["send", "--to", ben, "x"], "wrong"), Some(4));

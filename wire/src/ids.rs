@@ -177,12 +177,30 @@ number! {
         BUSY = 8,
         /// The server's disk failed, or is full.
         STORAGE = 9,
+        /// There is no such group, or one is not in it.
+        NO_SUCH_GROUP = 10,
+        /// There are as many as may be.
+        TOO_MANY = 11,
     }
 }
 
 number! {
     /// The number of a group.
     GroupId(u32) {}
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::str::FromStr for GroupId {
+    type Err = core::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
 }
 
 number! {

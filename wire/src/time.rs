@@ -41,3 +41,11 @@ impl UnixTime {
         u32::try_from(self.0 / 1_000_000).unwrap_or(u32::MAX)
     }
 }
+
+impl Sub<Duration> for UnixTime {
+    type Output = Self;
+
+    fn sub(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
+    }
+}

@@ -9,6 +9,7 @@
 //! (docs/protocol.md, "Capabilities").
 
 mod config;
+mod directory;
 mod receive;
 mod registration;
 mod request;
@@ -34,8 +35,11 @@ use crate::seen::SeenMessages;
 use self::request::LEGACY;
 
 pub use config::{Config, Entropy, SUPPORTED, Timeouts};
+pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
-pub use request::{Answer, OwnProfile, RemoteContacts, Request, RequestId, Sent};
+pub use request::{
+    Answer, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId, Sent,
+};
 
 /// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.
 pub const MAX_REQUESTS: usize = 256;

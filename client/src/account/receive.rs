@@ -2,10 +2,12 @@
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    Capabilities, Command, DecodeError, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM, MessageRef,
-    Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Typing, Uin, open_reply,
+    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM,
+    MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Typing, Uin,
+    open_reply,
 };
 
+use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 use super::request::{Answer, OwnProfile, RemoteContacts, RequestId, Sent, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal};
@@ -213,6 +215,33 @@ impl Account {
                 let profile = Profile::decode(&user.profile, self.charset());
                 (None, Answer::OwnProfile(Box::new(OwnProfile { profile, authorization: user.auth })))
             }
+            Reply::Search(found) => {
+                (None, Answer::Found(found.iter().map(|found| FoundUser::new(&found, charset)).collect()))
+            }
+            Reply::GetServerList(list) => {
+                (None, Answer::Servers(list.iter().map(|server| ServerEntry::new(&server, charset)).collect()))
+            }
+            Reply::GetGroupList(list) => (
+                None,
+                Answer::Groups(list.iter().map(|it| Group::new(it.group, &it.name, it.members, charset)).collect()),
+            ),
+            Reply::SearchGroup(info) => (
+                None,
+                Answer::Group(
+                    Some(Group::new(info.group, &info.name, info.members, charset))
+                        .filter(|found| found.group != GroupId(0)),
+                ),
+            ),
+            Reply::CreateGroup(GroupRef { group }) => {
+                (None, Answer::GroupCreated(Some(*group).filter(|group| *group != GroupId(0))))
+            }
+            Reply::EnterGroup(entered) => {
+                let members = entered
+                    .outcome
+                    .as_ref()
+                    .map(|list| list.iter().map(|member| Member::new(&member, charset)).collect());
+                (None, Answer::GroupEntered(members.map_err(|&error| error.into())))
+            }
             Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
             news => return self.handle_news(news),
         };
@@ -240,6 +269,7 @@ impl Account {
 
     /// What the server says without being asked.
     fn handle_news(&mut self, news: &Reply<'_>) {
+        let charset = self.charset();
         match news {
             Reply::Message(_) => self.stats.messages_seen_before += 1,
             // It has been said to who asked, when it came.
@@ -257,6 +287,20 @@ impl Account {
             Reply::Read(MessageRef { uin, id }) => self.tell(Event::Read { by: *uin, up_to: *id }),
             Reply::Typing(Typing { uin, is_typing }) => {
                 self.tell(Event::Typing { from: *uin, is_typing: *is_typing != 0 });
+            }
+            Reply::GroupTypes(list) => {
+                self.tell(Event::GroupTypes { types: list.iter().map(|it| GroupType::new(&it, charset)).collect() })
+            }
+            Reply::GroupEntered(entered) => {
+                self.tell(Event::GroupEntered { group: entered.group, member: Member::new(&entered.member, charset) });
+            }
+            Reply::GroupExited(exited) => self.tell(Event::GroupExited { group: exited.group, uin: exited.uin }),
+            Reply::GroupMessage(said) => {
+                let GroupSaid { group, from, time, text: Str(words) } = *said;
+                let words = Message::decode(MessageKind::TEXT, words, charset);
+                if let Message::Text { text } = words {
+                    self.tell(Event::GroupMessage { group, from, time, text });
+                }
             }
             // Nothing in this version asks for the others, or could show them.
             _ => self.stats.unasked += 1,

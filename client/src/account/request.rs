@@ -4,14 +4,17 @@ use std::borrow::Cow;
 
 use myicq_wire::charset::Charset;
 use myicq_wire::{
-    Address, Answer as WireAnswer, Authorization, ChangeStatus, Command, MessageKind, MessageRef, ModifyUser, Secret,
-    SendMessage, Status, Str, Typing, Uin, message as wire_message,
+    Address, Answer as WireAnswer, Authorization, BroadcastMessage, ChangeStatus, Command, CreateGroup, EnterGroup,
+    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, SearchCustom, SearchRandom,
+    SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
 };
 
-use crate::error::Misuse;
+use super::directory::{FoundUser, Group, Member, ServerEntry};
+
+use crate::error::{GroupRefused, Misuse};
 use crate::message::Message;
 use crate::password::Password;
-use crate::profile::{EncodedProfile, Profile};
+use crate::profile::{EncodedProfile, MAX_FIELD_LEN, Profile, encode_text};
 
 /// The text of a session whose server has not granted UTF-8. GB 18030 holds all of Unicode, and the clients of 2003 read
 /// the GBK in it.
@@ -41,6 +44,17 @@ enum Body {
     Send { to: Uin, kind: MessageKind, text: Vec<u8> },
     Read { from: Uin, id: u64 },
     Typing { to: Uin, is_typing: bool },
+    SearchRandom,
+    SearchUin(Uin),
+    SearchWords { nick: String, email: String, after: Uin },
+    Servers,
+    Broadcast { kind: MessageKind, text: Vec<u8> },
+    Groups(u16),
+    Group(GroupId),
+    CreateGroup { group_type: u16, name: Vec<u8>, password: Option<Password> },
+    EnterGroup { group: GroupId, password: Option<Password> },
+    ExitGroup(GroupId),
+    SayToGroup { group: GroupId, text: Vec<u8> },
 }
 
 /// What the server answers.
@@ -61,6 +75,18 @@ pub enum Answer {
     Profile(Box<Profile>),
     /// To [`Request::own_profile`].
     OwnProfile(Box<OwnProfile>),
+    /// To one of the searches.
+    Found(Vec<FoundUser>),
+    /// To [`Request::servers`].
+    Servers(Vec<ServerEntry>),
+    /// To [`Request::groups`].
+    Groups(Vec<Group>),
+    /// To [`Request::group`]; `None` if there is none.
+    Group(Option<Group>),
+    /// To [`Request::create_group`]; `None` if there is none.
+    GroupCreated(Option<GroupId>),
+    /// To [`Request::enter_group`]: who is in it, oneself among them, or why one is not.
+    GroupEntered(Result<Vec<Member>, GroupRefused>),
 }
 
 /// A message that the server has taken, as a server with receipts knows it.
@@ -196,8 +222,103 @@ impl Request {
                 let profile = Box::new(profile.transcode(MADE_IN, charset));
                 Cow::Owned(Self(Body::Modify { profile, auth: *auth, password: password.clone() }))
             }
+            Body::Broadcast { kind, text } => {
+                let text = wire_message::transcode(*kind, text, MADE_IN, charset).into_owned();
+                Cow::Owned(Self(Body::Broadcast { kind: *kind, text }))
+            }
+            Body::SayToGroup { group, text } => {
+                let text = wire_message::transcode(MessageKind::TEXT, text, MADE_IN, charset).into_owned();
+                Cow::Owned(Self(Body::SayToGroup { group: *group, text }))
+            }
+            Body::CreateGroup { group_type, name, password } => {
+                let (name, password) = (MADE_IN.transcode(name, charset).into_owned(), password.clone());
+                Cow::Owned(Self(Body::CreateGroup { group_type: *group_type, name, password }))
+            }
             _ => Cow::Borrowed(self),
         }
+    }
+
+    /// Some users who are here and show it.
+    pub fn search_random() -> Self {
+        Self(Body::SearchRandom)
+    }
+
+    /// The user of this number.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn search_uin(uin: Uin) -> Result<Self, Misuse> {
+        somebody(uin).map(Body::SearchUin).map(Self)
+    }
+
+    /// Users who call themselves so and have this e-mail address, whole, by rising number: those above `after`, [`Uin::NONE`] for the
+    /// first. What is empty is not asked for.
+    ///
+    /// # Errors
+    /// [`Misuse::Nul`], [`Misuse::FieldTooLong`].
+    pub fn search_words(nick: &str, email: &str, after: Uin) -> Result<Self, Misuse> {
+        for (field, text) in [("nick", nick), ("email", email)] {
+            // As the server gets them: in UTF-8.
+            encode_text(field, text, MAX_FIELD_LEN, Charset::Utf8)?;
+        }
+        Ok(Self(Body::SearchWords { nick: nick.to_owned(), email: email.to_owned(), after }))
+    }
+
+    /// The servers that this one knows, itself among them.
+    pub fn servers() -> Self {
+        Self(Body::Servers)
+    }
+
+    /// Says something to everybody, also to those who come later. Only [`Uin::ADMINISTRATOR`] may.
+    ///
+    /// # Errors
+    /// As [`Request::send`].
+    pub fn broadcast(text: &str) -> Result<Self, Misuse> {
+        let (kind, text) = Message::text(text).encode(MADE_IN)?;
+        Ok(Self(Body::Broadcast { kind, text }))
+    }
+
+    /// The groups of a type: its place among the types that [`Event::GroupTypes`](crate::Event::GroupTypes) named, from 0.
+    pub fn groups(group_type: u16) -> Self {
+        Self(Body::Groups(group_type))
+    }
+
+    /// One group.
+    pub fn group(group: GroupId) -> Self {
+        Self(Body::Group(group))
+    }
+
+    /// Makes a group and enters it. Without a password anybody may enter.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldTooLong`], [`Misuse::Nul`].
+    pub fn create_group(group_type: u16, name: &str, password: Option<Password>) -> Result<Self, Misuse> {
+        let name = encode_text("name", name, MAX_GROUP_NAME_LEN, MADE_IN)?;
+        check_group_password(password.as_ref())?;
+        Ok(Self(Body::CreateGroup { group_type, name, password }))
+    }
+
+    /// Enters a group.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldTooLong`].
+    pub fn enter_group(group: GroupId, password: Option<Password>) -> Result<Self, Misuse> {
+        check_group_password(password.as_ref())?;
+        Ok(Self(Body::EnterGroup { group, password }))
+    }
+
+    /// Leaves a group.
+    pub fn exit_group(group: GroupId) -> Self {
+        Self(Body::ExitGroup(group))
+    }
+
+    /// Says something to the others in a group.
+    ///
+    /// # Errors
+    /// As [`Request::send`].
+    pub fn say_to_group(group: GroupId, text: &str) -> Result<Self, Misuse> {
+        let (_, text) = Message::text(text).encode(MADE_IN)?;
+        Ok(Self(Body::SayToGroup { group, text }))
     }
 
     /// The body as the wire has it.
@@ -222,6 +343,26 @@ impl Request {
             }
             Body::Read { from, id } => Wire::Read(MessageRef { uin: *from, id: *id }),
             Body::Typing { to, is_typing } => Wire::Typing(Typing { uin: *to, is_typing: u8::from(*is_typing) }),
+            Body::SearchRandom => Wire::SearchRandom(SearchRandom { domain: None }),
+            Body::SearchUin(uin) => Wire::SearchCustom(SearchCustom::Uin(address(*uin))),
+            Body::SearchWords { nick, email, after } => Wire::SearchCustom(SearchCustom::Words(SearchWords {
+                nick: Str(nick.as_bytes()),
+                email: Str(email.as_bytes()),
+                start_uin: *after,
+            })),
+            Body::Servers => Wire::GetServerList,
+            Body::Broadcast { kind, text } => Wire::BroadcastMessage(BroadcastMessage { kind: *kind, text: Str(text) }),
+            Body::Groups(group_type) => Wire::GetGroupList(GetGroupList { group_type: *group_type }),
+            Body::Group(group) => Wire::SearchGroup(GroupRef { group: *group }),
+            Body::CreateGroup { group_type, name, password } => {
+                let password = Secret(group_password(password.as_ref()));
+                Wire::CreateGroup(CreateGroup { group_type: *group_type, name: Str(name), password })
+            }
+            Body::EnterGroup { group, password } => {
+                Wire::EnterGroup(EnterGroup { group: *group, password: Secret(group_password(password.as_ref())) })
+            }
+            Body::ExitGroup(group) => Wire::ExitGroup(GroupRef { group: *group }),
+            Body::SayToGroup { group, text } => Wire::GroupMessage(GroupMessage { group: *group, text: Str(text) }),
         }
     }
 
@@ -232,6 +373,22 @@ impl Request {
             _ => None,
         }
     }
+}
+
+/// The most bytes that the name of a group may have in GB 18030.
+pub const MAX_GROUP_NAME_LEN: usize = 32;
+
+/// The most bytes that the password of a group may have.
+pub const MAX_GROUP_PASSWORD_LEN: usize = 32;
+
+fn check_group_password(password: Option<&Password>) -> Result<(), Misuse> {
+    let (len, max) = (group_password(password).len(), MAX_GROUP_PASSWORD_LEN);
+    if len > max { Err(Misuse::FieldTooLong { field: "password", len, max }) } else { Ok(()) }
+}
+
+/// Compared by the server as it came. The empty one stands for none.
+fn group_password(password: Option<&Password>) -> &[u8] {
+    password.map_or(&[], Password::as_bytes)
 }
 
 /// The command of the reply that a request waits for; `None` if an acknowledgement is all.

@@ -206,11 +206,11 @@ impl Client {
         self.ended.borrow().as_ref().map(|ended| ended.seen.clone())
     }
 
-    async fn answer(&self, request: Request) -> Result<Answer, RequestError> {
+    pub(super) async fn answer(&self, request: Request) -> Result<Answer, RequestError> {
         self.ask(request).await?.answer().await
     }
 
-    async fn ask(&self, request: Request) -> Result<Receipt, RequestError> {
+    pub(super) async fn ask(&self, request: Request) -> Result<Receipt, RequestError> {
         let (waiter, answer) = oneshot::channel();
         let receipt = Receipt { answer, ended: self.ended.clone() };
         match self.asks.send(Ask::Request(request, waiter)).await {

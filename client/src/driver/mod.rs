@@ -5,6 +5,7 @@
 mod builder;
 mod client;
 mod events;
+mod groups;
 mod session;
 mod system;
 mod transport;

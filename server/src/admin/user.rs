@@ -36,6 +36,7 @@ async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
         UserCommand::Add { uin, nick, .. } => add(config, uin, &nick).await,
         UserCommand::List { json } => list(&config.store.data, json).await,
         UserCommand::Show { uin, json } => show(&config.store.data, uin, json).await,
+        UserCommand::Export { uin } => export(&config.store.data, uin).await,
         UserCommand::Passwd { uin, .. } => passwd(config, uin).await,
         UserCommand::Remove { uin } => remove(&config.store.data, uin).await,
     }
@@ -90,6 +91,14 @@ async fn show(folder: &Path, uin: Uin, as_json: bool) -> Result<(), Failure> {
         writeln!(out, "contacts  {contacts}\nwaiting   {messages}")?;
     }
     Ok(out.flush()?)
+}
+
+async fn export(folder: &Path, uin: Uin) -> Result<(), Failure> {
+    let mut store = existing(folder).await?;
+    let user = store.find_user(uin).await?.ok_or_else(|| nobody(uin))?;
+    let exported = super::export::export(&mut store, &user, io::stdout().lock()).await;
+    store.close().await;
+    exported
 }
 
 async fn passwd(config: &Config, uin: Uin) -> Result<(), Failure> {

@@ -151,10 +151,7 @@ impl Sources {
         let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
         if let Some(path) = &self.file {
             match read(path) {
-                Ok(text) => {
-                    File { name: path.display().to_string(), text: &text, loaded: &mut loaded, errors: &mut errors }
-                        .apply();
-                }
+                Ok(text) => errors.extend(File::new(path.display().to_string(), &text, &mut loaded).apply()),
                 Err(error) => errors.push(error),
             }
         }
@@ -198,15 +195,28 @@ struct File<'a> {
     name: String,
     text: &'a str,
     loaded: &'a mut Loaded,
-    errors: &'a mut Vec<ConfigError>,
+    /// With the byte that each is about.
+    errors: Vec<(usize, ConfigError)>,
 }
 
-impl File<'_> {
-    fn apply(mut self) {
+impl<'a> File<'a> {
+    fn new(name: String, text: &'a str, loaded: &'a mut Loaded) -> Self {
+        Self { name, text, loaded, errors: Vec::new() }
+    }
+
+    /// Takes over what is right, and gives back what is wrong, by line.
+    fn apply(mut self) -> impl Iterator<Item = ConfigError> {
+        self.read();
+        self.errors.sort_by_key(|&(at, _)| at);
+        self.errors.into_iter().map(|(_, error)| error)
+    }
+
+    fn read(&mut self) {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
-            let place = self.place(error.span().map_or(0, |span| span.start));
-            self.errors.push(ConfigError::Syntax { place, message: error.message().to_owned() });
+            let at = error.span().map_or(0, |span| span.start);
+            let message = error.message().to_owned();
+            self.errors.push((at, ConfigError::Syntax { place: self.place(at), message }));
         }
         // What is left of a file that is no TOML says nothing about what was meant.
         if !self.errors.is_empty() {
@@ -246,11 +256,11 @@ impl File<'_> {
                     Toml::Text => "a text in quotes",
                     Toml::NumberOrText => "a whole number without quotes, or a word in quotes",
                 };
-                return self.errors.push(ConfigError::Type { place: named, wanted });
+                return self.errors.push((at, ConfigError::Type { place: named, wanted }));
             }
         };
         if !self.loaded.set(setting, &given, place) {
-            self.errors.push(ConfigError::Value { place: named, given, setting });
+            self.errors.push((at, ConfigError::Value { place: named, given, setting }));
         }
     }
 
@@ -260,13 +270,13 @@ impl File<'_> {
         let bare = key.rsplit('.').next().unwrap_or(key);
         let namesake = SETTINGS.iter().find(|setting| setting.name == bare).map(Setting::key);
         let nearest = namesake.or_else(|| nearest(key, known)).unwrap_or_default();
-        self.errors.push(ConfigError::UnknownKey { place: self.place(at), key: key.to_owned(), nearest });
+        self.errors.push((at, ConfigError::UnknownKey { place: self.place(at), key: key.to_owned(), nearest }));
     }
 
     fn report_unknown_section(&mut self, name: &str, at: usize) {
         let known = SETTINGS.iter().map(|setting| setting.section.to_owned());
         let nearest = nearest(name, known).map(|name| format!("[{name}]")).unwrap_or_default();
-        self.errors.push(ConfigError::UnknownKey { place: self.place(at), key: format!("[{name}]"), nearest });
+        self.errors.push((at, ConfigError::UnknownKey { place: self.place(at), key: format!("[{name}]"), nearest }));
     }
 
     /// The file and the line of a byte in it.
@@ -292,8 +302,8 @@ mod tests {
     use super::*;
 
     fn load(text: &str) -> Result<Loaded, Vec<String>> {
-        let (mut loaded, mut errors) = (Loaded::default(), Vec::new());
-        File { name: "myicqd.toml".to_owned(), text, loaded: &mut loaded, errors: &mut errors }.apply();
+        let mut loaded = Loaded::default();
+        let mut errors: Vec<_> = File::new("myicqd.toml".to_owned(), text, &mut loaded).apply().collect();
         errors.extend(loaded.config.check().err());
         if errors.is_empty() { Ok(loaded) } else { Err(errors.iter().map(ToString::to_string).collect()) }
     }
@@ -307,9 +317,9 @@ mod tests {
         let text = "[limits]\ncontact_max = 1\ntext_max = 451\n[sesion]\n[listen]\nshards = true\n";
         let errors = load(text).unwrap_err();
         assert_eq!(errors.len(), 4, "{errors:?}");
-        for (line, key) in [(2, "contact_max"), (3, "text_max"), (4, "[sesion]"), (6, "listen.shards")] {
-            let place = format!("myicqd.toml:{line}: ");
-            assert!(errors.iter().any(|error| error.starts_with(&place) && error.contains(key)), "{errors:?}");
+        let expected = [(2, "contact_max"), (3, "text_max"), (4, "[sesion]"), (6, "listen.shards")];
+        for (error, (line, key)) in errors.iter().zip(expected) {
+            assert!(error.starts_with(&format!("myicqd.toml:{line}: ")) && error.contains(key), "{errors:?}");
         }
         let errors = load("[limits\ntext_max = \n").unwrap_err();
         assert!(errors.iter().all(|error| error.starts_with("myicqd.toml:")), "{errors:?}");

@@ -222,6 +222,10 @@ impl ShardDriver {
                 }
                 Output::Store(request) => self.ask_store(request),
                 Output::Password(job) => self.around.passwords.send(job),
+                Output::Broadcast { number, verdict: Ok(()) } => tracing::info!(number, "the broadcast is stored"),
+                Output::Broadcast { number, verdict: Err(refusal) } => {
+                    tracing::warn!(number, refusal = refusal.name(), "the broadcast is refused");
+                }
                 Output::Post { shard, post } => {
                     if let Some(other) = self.for_others.get_mut(index(shard)) {
                         other.posts.push(post);

@@ -44,10 +44,10 @@ impl Hub {
         if *outcome != Outcome::Done {
             return self.answer(question, Answer::Refused(Refusal::Storage));
         }
-        if let Some(user) = self.online.get_mut(owner)
-            && user.contacts.contains(&contact)
+        if let Some(contacts) = self.online.contacts_mut(owner)
+            && contacts.contains(&contact)
         {
-            user.contacts.retain(|&other| other != contact);
+            contacts.retain(|&other| other != contact);
             self.post(contact, Content::Unwatch(owner));
         }
         self.answer(question, Answer::Done);
@@ -59,9 +59,13 @@ impl Hub {
 
     /// The list of somebody who has just come.
     pub(super) fn on_own_contacts(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
-        let Some(user) = self.online.of_mut(session) else { return };
+        if !self.online.is_open(session) {
+            return;
+        }
         let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, Some(session), Load::Contacts) };
-        user.contacts.reserve_exact(contacts.len());
+        if let Some(list) = self.online.contacts_mut(session.uin) {
+            list.reserve_exact(contacts.len());
+        }
         for contact in contacts {
             self.on_listed(session.uin, contact);
         }
@@ -69,10 +73,10 @@ impl Hub {
 
     /// Somebody is on the list of a user of ours, in the store. If the user is here, he watches him from now on.
     pub(super) fn on_listed(&mut self, owner: Uin, contact: Uin) {
-        if let Some(user) = self.online.get_mut(owner)
-            && !user.contacts.contains(&contact)
+        if let Some(contacts) = self.online.contacts_mut(owner)
+            && !contacts.contains(&contact)
         {
-            user.contacts.push(contact);
+            contacts.push(contact);
             self.post(contact, Content::Watch(owner));
         }
     }

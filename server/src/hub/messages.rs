@@ -13,25 +13,29 @@ use hashbrown::HashMap;
 use myicq_wire::charset::Charset;
 use myicq_wire::{Instant, MessageKind, Uin, UnixTime};
 
-use super::{Accepted, Answer, Content, Hub, Load, Question, Receipt, Refusal, SessionKey, Tell, Waiting};
+use super::online::Flight;
+use super::{
+    Accepted, Answer, Content, Effect, Hub, Load, Question, Receipt, Refusal, SessionKey, Tell, Waiting, presence,
+};
 use crate::share::Share;
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 use crate::time::Now;
 
 /// Messages told to a session and not acknowledged by it. Beyond, they go to the store first and come from there. Fewer than
 /// the link's window of 32: a client that takes no messages for a while still gets its answers.
-const IN_FLIGHT_MAX: usize = 24;
+const IN_FLIGHT_MAX: u8 = 24;
 
 /// With as many in flight or fewer, the next stored messages follow. Not none: a client of 2003 acknowledges a message once, and when that is lost,
 /// it counts as in flight until it is given up.
-const IN_FLIGHT_LOW: usize = IN_FLIGHT_MAX / 2;
+const IN_FLIGHT_LOW: u8 = IN_FLIGHT_MAX / 2;
 
 /// Where the messages for a user who is here go.
 #[derive(Debug)]
 pub(super) enum Mailbox {
     /// To his session.
     Direct,
-    /// To the store, behind those that are there already, so that they stay in order.
+    /// Behind those that are in the store already, so that they stay in order: while the next of these are being loaded, they *wait*, and
+    /// follow at once when those were the last; otherwise they go to the store too.
     Behind {
         /// The last that has been loaded.
         last: MessageId,
@@ -77,6 +81,9 @@ pub(super) struct Deliveries {
     messages: HashMap<MessageId, Delivery>,
     /// When each that is held is to be stored, the first first. Some are not held any more.
     deadlines: VecDeque<(Instant, MessageId)>,
+    /// Those that wait for users whose stored ones are being loaded, by rising number, at most [`IN_FLIGHT_MAX`] for each. All that is in the
+    /// store for such a user has a lower number.
+    waiting: HashMap<Uin, VecDeque<MessageId>>,
     /// At most [`SPARE_MAX`], without text.
     spare: Vec<Arc<Message>>,
     last_id: MessageId,
@@ -88,10 +95,14 @@ struct Delivery {
     /// Who waits for the verdict; nobody once he has it.
     sender: Option<Question>,
     state: DeliveryState,
+    /// The one told to the same session behind it, 0 where it is the last: see [`Flight`].
+    next: MessageId,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum DeliveryState {
+    /// Nowhere yet: the store may have some that come before it.
+    Waiting,
     /// Told to the session, and nowhere else.
     Held,
     /// Told to the session, and on its way to the store.
@@ -108,13 +119,51 @@ impl Deliveries {
     }
 
     /// Numbers are microseconds of the clock, and rise even when it does not.
-    fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
+    pub(super) fn next_id(&mut self, now: Now, share: &Share) -> MessageId {
         self.last_id = MessageId(share.number_from(now.unix.0.max(self.last_id.0 + 1)));
         self.last_id
     }
-}
 
-impl Deliveries {
+    /// Notes that a message goes to the session of a user.
+    fn depart(&mut self, flight: &mut Flight, id: MessageId, delivery: Delivery) {
+        if flight.count == 0 {
+            flight.first = id;
+        } else if let Some(last) = self.messages.get_mut(&flight.last) {
+            last.next = id;
+        }
+        (flight.last, flight.count) = (id, flight.count + 1);
+        self.messages.insert(id, delivery);
+    }
+
+    /// Notes that a message is not with the session any more. The first is the one that is asked for, unless a datagram was lost.
+    fn land(&mut self, flight: &mut Flight, id: MessageId) {
+        let Some(next) = self.messages.get(&id).map(|delivery| delivery.next) else { return };
+        if flight.first == id {
+            flight.first = next;
+        } else {
+            let mut at = flight.first;
+            loop {
+                let Some(before) = self.messages.get_mut(&at) else { return };
+                if before.next == id {
+                    before.next = next;
+                    break;
+                }
+                at = before.next;
+            }
+            if flight.last == id {
+                flight.last = at;
+            }
+        }
+        flight.count -= 1;
+    }
+
+    /// What is with a session, by rising number.
+    pub(super) fn in_flight(&self, flight: Flight) -> Vec<MessageId> {
+        let first = Some(flight.first).filter(|_| flight.count > 0);
+        let next = |id: &MessageId| self.messages.get(id).map(|delivery| delivery.next).filter(|next| next.0 > 0);
+        std::iter::successors(first, next).collect()
+    }
+
     /// A message as it is kept until the end of its way.
     fn new_message(&mut self, id: MessageId, time: UnixTime, said: &Said<'_>) -> Arc<Message> {
         let Said { from, to, kind, ref text, charset } = *said;
@@ -169,15 +218,16 @@ impl Hub {
     pub(super) fn deliver(&mut self, now: Now, said: &Said<'_>, sender: Option<Question>) {
         let id = self.deliveries.next_id(now, &self.share);
         let message = self.deliveries.new_message(id, now.unix, said);
-        let mut delivery = Delivery { message: Arc::clone(&message), sender, state: DeliveryState::Leaving };
+        let state = DeliveryState::Leaving;
+        let mut delivery = Delivery { message: Arc::clone(&message), sender, state, next: MessageId::default() };
         let Some(user) = self.online.get_mut(said.to) else { return self.store_message(id, delivery) };
+        let deadline = now.instant + self.config.session.delivery_hold;
         match &mut user.mailbox {
-            Mailbox::Direct if user.in_flight.len() < IN_FLIGHT_MAX => {
-                user.in_flight.push(id);
-                let session = user.session;
+            Mailbox::Direct if user.flight.count < IN_FLIGHT_MAX => {
                 delivery.state = DeliveryState::Held;
-                self.deliveries.messages.insert(id, delivery);
-                self.deliveries.deadlines.push_back((now.instant + self.config.session.delivery_hold, id));
+                let session = user.session;
+                self.deliveries.depart(&mut user.flight, id, delivery);
+                self.deliveries.deadlines.push_back((deadline, id));
                 self.tell(session, Tell::Message(message));
             }
             mailbox @ Mailbox::Direct => {
@@ -185,8 +235,18 @@ impl Hub {
                 *mailbox = Mailbox::Behind { last: MessageId(id.0 - 1), loading: false, more: true };
                 self.store_message(id, delivery);
             }
-            Mailbox::Behind { more, .. } => {
+            Mailbox::Behind { loading, more, .. } => {
+                if *loading {
+                    let waiting = self.deliveries.waiting.entry(said.to).or_default();
+                    if waiting.len() < usize::from(IN_FLIGHT_MAX) {
+                        waiting.push_back(id);
+                        delivery.state = DeliveryState::Waiting;
+                        self.deliveries.messages.insert(id, delivery);
+                        return self.deliveries.deadlines.push_back((deadline, id));
+                    }
+                }
                 *more = true;
+                self.store_waiting(said.to);
                 self.store_message(id, delivery);
             }
         }
@@ -209,9 +269,51 @@ impl Hub {
             && deadline <= now
         {
             self.deliveries.deadlines.pop_front();
-            if self.deliveries.messages.get(&id).is_some_and(|delivery| delivery.state == DeliveryState::Held) {
-                self.store_as(id, DeliveryState::Storing);
+            match self.deliveries.messages.get(&id).map(|delivery| (delivery.state, delivery.message.to)) {
+                Some((DeliveryState::Held, _)) => self.store_as(id, DeliveryState::Storing),
+                // All that wait before it were stored before it.
+                Some((DeliveryState::Waiting, to)) => self.store_first_waiting(to),
+                _ => {}
             }
+        }
+    }
+
+    /// Leaves all that waits for a user to the store.
+    pub(super) fn store_waiting(&mut self, uin: Uin) {
+        while self.deliveries.waiting.contains_key(&uin) {
+            self.store_first_waiting(uin);
+        }
+    }
+
+    /// Leaves the first of what waits for a user to the store.
+    fn store_first_waiting(&mut self, uin: Uin) {
+        let Some(waiting) = self.deliveries.waiting.get_mut(&uin) else { return };
+        let first = waiting.pop_front();
+        if waiting.is_empty() {
+            self.deliveries.waiting.remove(&uin);
+        }
+        if let Some(Mailbox::Behind { more, .. }) = self.online.get_mut(uin).map(|user| &mut user.mailbox) {
+            *more = true;
+        }
+        first.into_iter().for_each(|id| self.store_as(id, DeliveryState::Leaving));
+    }
+
+    /// What waited for a user follows what was in the store for him.
+    fn tell_waiting(&mut self, uin: Uin) {
+        let Some(mut waiting) = self.deliveries.waiting.remove(&uin) else { return };
+        let Some(user) = self.online.get_mut(uin) else { return };
+        while user.flight.count < IN_FLIGHT_MAX
+            && let Some(id) = waiting.pop_front()
+        {
+            let Some(mut delivery) = self.deliveries.messages.remove(&id) else { continue };
+            delivery.state = DeliveryState::Held;
+            let tell = Tell::Message(Arc::clone(&delivery.message));
+            self.deliveries.depart(&mut user.flight, id, delivery);
+            self.effects.push_back(Effect::Tell(user.session, tell));
+        }
+        if let Some(first) = waiting.front() {
+            user.mailbox = Mailbox::Behind { last: MessageId(first.0 - 1), loading: false, more: true };
+            waiting.into_iter().for_each(|id| self.store_as(id, DeliveryState::Leaving));
         }
     }
 
@@ -223,9 +325,10 @@ impl Hub {
 
     /// A session has acknowledged a message.
     pub fn handle_delivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
+        self.landed(session, id);
         if let Some(delivery) = self.deliveries.messages.remove(&id) {
             let Message { from, to, kind, .. } = *delivery.message;
-            let is_seen = self.online.of_mut(session).is_some_and(|user| user.presence().is_some());
+            let is_seen = self.online.of_mut(session).is_some_and(|user| presence::is_visible(user.status));
             let accepted = Accepted { id, delivered_to: is_seen.then_some(to) };
             self.give_verdict(from, delivery.sender, Ok(accepted));
             // What the server says in somebody's name is not his to follow.
@@ -241,15 +344,17 @@ impl Hub {
             }
             self.deliveries.recycle(delivery.message);
             self.deliveries.deadlines.pop_front_if(|&mut (_, first)| first == id);
+        } else {
+            self.on_broadcast_read(now, session, id);
         }
-        self.landed(session, id);
         self.settle(now);
     }
 
     /// A session will not acknowledge a message any more. It is kept for the next one.
     pub fn handle_undelivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
-        self.abandon(id);
         self.landed(session, id);
+        self.abandon(id);
+        self.on_broadcast_unread(session, id);
         self.settle(now);
     }
 
@@ -268,8 +373,8 @@ impl Hub {
     /// A message is not in flight to this session any more. When there is room, those in the store follow.
     fn landed(&mut self, session: SessionKey, id: MessageId) {
         let Some(user) = self.online.of_mut(session) else { return };
-        user.in_flight.retain(|&other| other != id);
-        if user.in_flight.len() <= IN_FLIGHT_LOW && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
+        self.deliveries.land(&mut user.flight, id);
+        if user.flight.count <= IN_FLIGHT_LOW && matches!(user.mailbox, Mailbox::Behind { loading: false, .. }) {
             self.load_messages(session.uin);
         }
     }
@@ -292,12 +397,12 @@ impl Hub {
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         (*loading, *more) = (true, false);
         let (after, session) = (*last, user.session);
-        let limit = IN_FLIGHT_MAX.saturating_sub(user.in_flight.len());
+        let limit = usize::from(IN_FLIGHT_MAX.saturating_sub(user.flight.count));
         let work = Work::LoadMessages { recipient: uin, after, limit };
-        self.ask_store(work, Waiting::MessagesLoaded(session));
+        self.ask_store(work, Waiting::MessagesLoaded(session, limit));
     }
 
-    pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, outcome: Outcome) {
+    pub(super) fn on_messages(&mut self, now: Now, session: SessionKey, limit: usize, outcome: Outcome) {
         if !self.online.is_open(session) {
             return;
         }
@@ -306,24 +411,26 @@ impl Hub {
         let Some(user) = self.online.get_mut(uin) else { return };
         let Mailbox::Behind { last, loading, more } = &mut user.mailbox else { return };
         *loading = false;
-        let Some(newest) = messages.last() else {
-            if *more {
-                self.load_messages(uin);
-            } else {
-                user.mailbox = Mailbox::Direct;
-            }
-            return;
-        };
-        *last = newest.id;
-        user.in_flight.extend(messages.iter().map(|message| message.id));
-        let has_room = user.in_flight.len() <= IN_FLIGHT_LOW;
-        for message in messages {
-            let delivery = Delivery { message: Arc::clone(&message), sender: None, state: DeliveryState::Stored };
-            self.deliveries.messages.insert(message.id, delivery);
-            self.tell(session, Tell::Message(message));
+        if let Some(newest) = messages.last() {
+            *last = newest.id;
         }
-        if has_room {
+        let were_the_last = messages.len() < limit && !*more;
+        if were_the_last {
+            user.mailbox = Mailbox::Direct;
+        }
+        for message in messages {
+            let (id, state) = (message.id, DeliveryState::Stored);
+            let delivery = Delivery { message: Arc::clone(&message), sender: None, state, next: MessageId::default() };
+            self.deliveries.depart(&mut user.flight, id, delivery);
+            self.effects.push_back(Effect::Tell(session, Tell::Message(message)));
+        }
+        let has_room = user.flight.count <= IN_FLIGHT_LOW;
+        if were_the_last {
+            self.tell_waiting(uin);
+        } else if has_room {
             self.load_messages(uin);
+        } else {
+            self.store_waiting(uin);
         }
     }
 
@@ -351,7 +458,7 @@ impl Hub {
     /// Tells the sender, if he has not been told.
     fn give_verdict(&mut self, from: Uin, sender: Option<Question>, verdict: Result<Accepted, Refusal>) {
         if let Some(question) = sender {
-            self.post(from, Content::Verdict(question, verdict));
+            self.post(from, Content::Verdict(question, verdict.map(Some)));
         }
     }
 }

@@ -1,16 +1,20 @@
-//! The messenger itself, in its own nouns: users, contacts, presence, messages. It knows no packet, no socket and no SQL.
+//! The messenger itself, in its own nouns: users, contacts, presence, messages, groups. It knows no packet, no socket and no SQL.
 //!
 //! A frontend opens and closes sessions and passes on what they ask; the hub answers with [`Effect`]s, [`store::Request`]s and
 //! [`PasswordJob`]s. What comes back from the store is an input like any other. Users belong to a hub by their number: what concerns
 //! another user goes by [`Letter`] to the hub that owns him, which with one shard is this one.
 
 mod accounts;
+mod broadcasts;
 mod contacts;
+mod directory;
+mod groups;
 mod messages;
 mod online;
 mod presence;
 mod profiles;
 mod receipts;
+mod search;
 mod types;
 mod verifiers;
 
@@ -21,18 +25,22 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
+use rand::rngs::StdRng;
 
+pub use receipts::{Accepted, Receipt};
 pub use types::*;
 
 use self::accounts::LoginStep;
+use self::broadcasts::Broadcasts;
+use self::groups::{Groups, Joining};
 use self::messages::{Deliveries, Said, Sent};
-use self::online::{Online, Users};
+use self::online::{Details, Flight, Online, Users};
 use self::receipts::Subscribers;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
-use crate::store::{self, MessageId, Outcome, Profile, Ticket, Work};
+use crate::store::{self, Broadcast, MessageId, Outcome, Profile, Ticket, Work};
 use crate::time::Now;
 
 /// How long a store that failed to load something is left alone.
@@ -43,6 +51,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Hub {
     config: Arc<Config>,
     share: Share,
+    rng: StdRng,
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
     verifiers: Verifiers,
@@ -52,6 +61,8 @@ pub struct Hub {
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
     receipts: Subscribers,
+    broadcasts: Broadcasts,
+    groups: Groups,
     /// What waits behind a message that changes something first, by sender and recipient.
     authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
     /// What the store failed to load, for which session, and when it is asked again, the first first.
@@ -67,6 +78,7 @@ pub struct Hub {
     /// Who is to be told, at the end of this input, of whom he sees come: one list for each instead of a notice for each.
     arrivals: BTreeMap<Uin, Vec<Presence>>,
     effects: VecDeque<Effect>,
+    broadcast_verdicts: VecDeque<(u64, Result<(), Refusal>)>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
 }
@@ -75,8 +87,10 @@ pub struct Hub {
 #[derive(Clone, Copy, Debug)]
 enum Load {
     LastMessage,
+    Broadcasts,
     Contacts,
     Messages,
+    LastBroadcast,
 }
 
 /// What is to go on when an answer comes.
@@ -111,26 +125,44 @@ enum Waiting {
         asked: bool,
     },
     MessageStored(MessageId),
-    MessagesLoaded(SessionKey),
+    /// So many, or fewer if there are no more.
+    MessagesLoaded(SessionKey, usize),
     MessageDeleted,
     LastMessage,
+    Search(Question),
+    Joining(Question, Joining),
+    Broadcast(Broadcaster, Broadcast),
+    Broadcasts,
+    LastBroadcast(SessionKey),
+    BroadcastRead,
+}
+
+/// Who wants to say something to everybody.
+#[derive(Clone, Copy, Debug)]
+enum Broadcaster {
+    Session(Question),
+    /// By which of his questions.
+    Operator(u64),
 }
 
 impl Hub {
-    /// A hub without users. `verifier_key` must be random.
+    /// A hub without users. `verifier_key` must be random; `rng` draws lots, and nothing secret rests on it.
     ///
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
-    pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32]) -> Result<Self, HashError> {
+    pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32], rng: StdRng) -> Result<Self, HashError> {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
+            online: Users::new(share.count()),
             config,
             share,
-            online: Users::default(),
+            rng,
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
             receipts: Subscribers::default(),
+            broadcasts: Broadcasts::default(),
+            groups: Groups::default(),
             authorizing: BTreeMap::new(),
             retries: VecDeque::new(),
             waiting: HashMap::new(),
@@ -140,11 +172,13 @@ impl Hub {
             posted: VecDeque::new(),
             arrivals: BTreeMap::new(),
             effects: VecDeque::new(),
+            broadcast_verdicts: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
         };
         // Answered before the first login can be: the store does one after the other.
         hub.load_last_message();
+        hub.load_broadcasts();
         Ok(hub)
     }
 
@@ -162,6 +196,11 @@ impl Hub {
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
         let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
+    }
+
+    /// The session of a user who is here.
+    pub fn session_of(&self, uin: Uin) -> Option<SessionKey> {
+        self.online.get(uin).map(|user| user.session)
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -182,6 +221,16 @@ impl Hub {
             }
             Ask::Read { from, up_to } => self.read(question, from, up_to),
             Ask::Typing { to, is_typing } => self.typing(now, question, to, is_typing),
+            Ask::Search(search) => self.search(question, search),
+            Ask::Broadcast(text) => self.ask_broadcast(now, question, text),
+            Ask::Groups(group_type) => self.answer(question, Answer::Groups(self.share.groups(group_type))),
+            Ask::Group(group) => self.find_group(question, group),
+            Ask::CreateGroup { group_type, name, password } => {
+                self.join(question, Joining::New { group_type, name, password });
+            }
+            Ask::EnterGroup { group, password } => self.join(question, Joining::Old { group, password }),
+            Ask::ExitGroup(group) => self.exit_group(question, group),
+            Ask::SayToGroup { group, text, charset } => self.say_to_group(question, group, text, charset),
         }
         self.settle(now);
     }
@@ -220,9 +269,14 @@ impl Hub {
             Waiting::Authorization(sent) => self.on_authorization(now, sent, &reply.outcome),
             Waiting::Authorized { sent, asked } => self.on_authorized(now, sent, asked, &reply.outcome),
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
-            Waiting::MessagesLoaded(session) => self.on_messages(now, session, reply.outcome),
-            Waiting::MessageDeleted => {}
+            Waiting::MessagesLoaded(session, limit) => self.on_messages(now, session, limit, reply.outcome),
+            Waiting::MessageDeleted | Waiting::BroadcastRead => {}
             Waiting::LastMessage => self.on_last_message(now, &reply.outcome),
+            Waiting::Search(question) => self.on_found(question, reply.outcome),
+            Waiting::Joining(question, joining) => self.on_own_card(question, joining, reply.outcome),
+            Waiting::Broadcast(by, broadcast) => self.on_broadcast_stored(by, broadcast, &reply.outcome),
+            Waiting::Broadcasts => self.on_broadcasts(now, reply.outcome),
+            Waiting::LastBroadcast(session) => self.on_last_broadcast(now, session, &reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
@@ -233,12 +287,15 @@ impl Hub {
     /// When [`Hub::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let retry = self.retries.front().map(|&(at, ..)| at);
-        self.deliveries.next_deadline().into_iter().chain(retry).min()
+        let own = [self.deliveries.next_deadline(), self.broadcasts.next_deadline(), retry];
+        own.into_iter().flatten().min()
     }
 
-    /// Stores what has waited long enough for its recipient, and loads what could not be loaded.
+    /// Stores what has waited long enough for its recipient, tells the next of those who are to hear a broadcast, and loads what could not
+    /// be loaded.
     pub fn handle_timeout(&mut self, now: Now) {
         self.store_overdue(now.instant);
+        self.walk(now);
         while let Some(&(at, session, load)) = self.retries.front()
             && at <= now.instant
         {
@@ -246,7 +303,9 @@ impl Hub {
             match (session.filter(|&session| self.online.is_open(session)), load) {
                 (Some(session), Load::Contacts) => self.load_contacts(session),
                 (Some(session), Load::Messages) => self.load_messages(session.uin),
+                (Some(session), Load::LastBroadcast) => self.begin_reading(session),
                 (_, Load::LastMessage) => self.load_last_message(),
+                (_, Load::Broadcasts) => self.load_broadcasts(),
                 (None, _) => {}
             }
         }
@@ -298,15 +357,24 @@ impl Hub {
                     let text = Cow::Borrowed(&*text);
                     self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
-                Content::Verdict(question, Ok(Accepted { id, delivered_to })) => {
-                    self.accept(question, id, delivered_to)
-                }
+                Content::Verdict(question, Ok(Some(accepted))) => self.accept(question, accepted),
+                Content::Verdict(question, Ok(None)) => self.answer(question, Answer::Done),
                 Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
                 Content::Receipt(receipt) => self.on_receipt(to, receipt),
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
                 Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),
+                Content::Broadcast(message) => self.on_broadcast(now, message),
+                Content::EnterGroup { group, member, password, question } => {
+                    self.on_enter_group(group, member, &password, question);
+                }
+                Content::Entered(question, group, outcome) => self.on_entered(question, group, outcome),
+                Content::ExitGroup(group, uin) => self.on_exit_group(group, uin),
+                Content::SayToGroup { group, text, charset, question } => {
+                    self.on_group_said(now, group, text, charset, question);
+                }
+                Content::GroupNews(members, news) => self.on_group_news(&members, &news),
             }
         }
         self.tell_arrivals();
@@ -326,11 +394,14 @@ impl Hub {
     }
 
     fn post(&mut self, to: Uin, content: Content) {
-        let letter = Letter { to, content };
-        if self.share.owns(to) {
+        self.post_to(self.share.owner(to), Letter { to, content });
+    }
+
+    fn post_to(&mut self, shard: u32, letter: Letter) {
+        if shard == self.share.index() {
             self.letters.push_back(letter);
         } else {
-            self.posted.push_back((self.share.owner(to), letter));
+            self.posted.push_back((shard, letter));
         }
     }
 

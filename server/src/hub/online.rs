@@ -1,41 +1,50 @@
 //! The users who are here.
 
-use hashbrown::HashMap;
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
+use super::directory::Directory;
 use super::messages::Mailbox;
 use super::{Place, Presence, SessionKey, presence};
 use crate::store::MessageId;
 
-/// A user who is here.
+/// A user who is here: what a message to him touches, and no more, because among many users each look at another place is a wait for
+/// memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Online {
     pub(super) session: SessionKey,
+    pub(super) mailbox: Mailbox,
+    pub(super) flight: Flight,
     pub(super) status: Status,
+}
+
+/// Messages told to a session and not yet acknowledged by it, by rising number. Each of them knows the one behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flight {
+    /// 0 where there is none.
+    pub(super) first: MessageId,
+    /// Of no meaning where there is none.
+    pub(super) last: MessageId,
+    pub(super) count: u8,
+}
+
+/// What is asked of a user less often than once for each message.
+#[derive(Debug)]
+pub(super) struct Details {
     pub(super) place: Place,
     /// Whom he watches: his list, once it has been loaded.
     pub(super) contacts: Vec<Uin>,
-    pub(super) mailbox: Mailbox,
-    /// Messages told to his session and not yet acknowledged, by rising number.
-    pub(super) in_flight: Vec<MessageId>,
-}
-
-impl Online {
-    /// What others see of him, if they do.
-    pub(super) fn presence(&self) -> Option<Presence> {
-        let Self { session, status, place, .. } = *self;
-        presence::is_visible(status).then_some(Presence { uin: session.uin, status, place })
-    }
+    /// How far he is with what is said to everybody.
+    pub(super) reading: Reading,
 }
 
 /// Those who are here, each where his session is: slots of sessions are dense, and no two that are open have the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Users {
     slots: Vec<Option<Online>>,
-    /// The serials of their sessions, 0 for nobody. Apart, because every request asks whether its session is open, and among many users
-    /// each look into a slot is a wait for memory.
-    serials: Vec<u64>,
-    index: HashMap<Uin, u32>,
+    details: Vec<Option<Details>>,
+    directory: Directory,
 }
 
 fn position(slot: u32) -> Option<usize> {
@@ -43,49 +52,87 @@ fn position(slot: u32) -> Option<usize> {
 }
 
 impl Users {
+    /// Nobody, of a server with so many shards.
+    pub(super) fn new(shards: u32) -> Self {
+        Self { slots: Vec::new(), details: Vec::new(), directory: Directory::new(shards) }
+    }
+
     pub(super) fn get(&self, uin: Uin) -> Option<&Online> {
-        self.slots.get(position(*self.index.get(&uin)?)?)?.as_ref()
+        self.slots.get(position(self.directory.find(uin)?)?)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, uin: Uin) -> Option<&mut Online> {
-        self.slots.get_mut(position(*self.index.get(&uin)?)?)?.as_mut()
+        self.slots.get_mut(position(self.directory.find(uin)?)?)?.as_mut()
+    }
+
+    /// The list of a user who is here.
+    pub(super) fn contacts_mut(&mut self, uin: Uin) -> Option<&mut Vec<Uin>> {
+        let details = self.details.get_mut(position(self.directory.find(uin)?)?)?.as_mut();
+        details.map(|details| &mut details.contacts)
+    }
+
+    /// More of the user whose session this is, as long as it is open.
+    pub(super) fn details_mut(&mut self, session: SessionKey) -> Option<&mut Details> {
+        if !self.is_open(session) {
+            return None;
+        }
+        self.details.get_mut(position(session.slot)?)?.as_mut()
+    }
+
+    /// What others see of a user, if they do.
+    pub(super) fn presence(&self, uin: Uin) -> Option<Presence> {
+        let Online { status, session, .. } = *self.get(uin)?;
+        let place = self.details.get(position(session.slot)?)?.as_ref()?.place;
+        presence::is_visible(status).then_some(Presence { uin, status, place })
+    }
+
+    /// Whose session is in a slot, if there is somebody in it; `None` behind the last slot.
+    pub(super) fn in_slot(&self, slot: usize) -> Option<Option<SessionKey>> {
+        self.slots.get(slot).map(|user| user.as_ref().map(|user| user.session))
     }
 
     pub(super) fn is_open(&self, session: SessionKey) -> bool {
-        position(session.slot).and_then(|slot| self.serials.get(slot)) == Some(&session.serial)
+        let user = position(session.slot).and_then(|slot| self.slots.get(slot)?.as_ref());
+        user.is_some_and(|user| user.session == session)
     }
 
     /// The user whose session this is, as long as it is open.
     pub(super) fn of_mut(&mut self, session: SessionKey) -> Option<&mut Online> {
-        if !self.is_open(session) {
-            return None;
-        }
-        self.slots.get_mut(position(session.slot)?)?.as_mut()
+        self.slots.get_mut(position(session.slot)?)?.as_mut().filter(|user| user.session == session)
     }
 
     /// Takes in a user who is not here.
-    pub(super) fn insert(&mut self, user: Online) {
-        let SessionKey { uin, slot, serial } = user.session;
-        debug_assert!(!self.index.contains_key(&uin), "{uin} is here already");
+    pub(super) fn insert(&mut self, user: Online, details: Details) {
+        let SessionKey { uin, slot, .. } = user.session;
+        debug_assert!(self.directory.find(uin).is_none(), "{uin} is here already");
         let Some(place) = position(slot) else { return };
         if self.slots.len() <= place {
             self.slots.resize_with(place + 1, || None);
-            self.serials.resize(place + 1, 0);
+            self.details.resize_with(place + 1, || None);
         }
-        if let (Some(user_here), Some(serial_here)) = (self.slots.get_mut(place), self.serials.get_mut(place)) {
+        if let (Some(user_here), Some(details_here)) = (self.slots.get_mut(place), self.details.get_mut(place)) {
             debug_assert!(user_here.is_none(), "two open sessions in slot {slot}");
-            (*user_here, *serial_here) = (Some(user), serial);
-            self.index.insert(uin, slot);
+            (*user_here, *details_here) = (Some(user), Some(details));
+            self.directory.set(uin, slot);
         }
     }
 
-    pub(super) fn remove(&mut self, session: SessionKey) -> Option<Online> {
+    pub(super) fn remove(&mut self, session: SessionKey) -> Option<(Online, Details)> {
         if !self.is_open(session) {
             return None;
         }
         let place = position(session.slot)?;
-        self.index.remove(&session.uin);
-        self.serials.get_mut(place).into_iter().for_each(|serial| *serial = 0);
-        self.slots.get_mut(place)?.take()
+        self.directory.remove(session.uin);
+        Some((self.slots.get_mut(place)?.take()?, self.details.get_mut(place)?.take()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_touches_is_one_line_of_the_cache() {
+        assert!(size_of::<Option<Online>>() <= 64, "{} bytes", size_of::<Option<Online>>());
     }
 }

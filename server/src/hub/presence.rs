@@ -2,8 +2,11 @@
 
 use myicq_wire::{Status, Uin};
 
+use super::broadcasts::Reading;
 use super::messages::Mailbox;
-use super::{Answer, Content, Effect, Hub, Online, Place, Question, Refusal, SessionKey, Sight, Tell};
+use super::{
+    Answer, Content, Details, Effect, Flight, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell,
+};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -20,7 +23,7 @@ impl Hub {
     /// A user is here, through a session whose address is proven. Another session of his is replaced.
     pub fn open(&mut self, now: Now, session: SessionKey, status: Status, place: Place) {
         let uin = session.uin;
-        let old = self.online.get(uin).map(|user| user.session);
+        let old = self.session_of(uin);
         if old.is_some_and(|old| old.serial > session.serial) {
             // The proof of an older login came late: the newer one stays.
             return self.tell(session, Tell::Replaced);
@@ -31,17 +34,17 @@ impl Hub {
             was_seen = self.forget_session(old);
         }
         let status = at_login(status);
-        let user =
-            Online { session, status, place, contacts: Vec::new(), mailbox: Mailbox::default(), in_flight: Vec::new() };
-        self.share.count_visible(false, is_visible(status));
-        match user.presence() {
-            Some(presence) => self.announce(uin, Sight::Came(presence)),
-            None if was_seen => self.announce(uin, Sight::Gone(uin)),
-            None => {}
+        self.share.show(uin, false, is_visible(status));
+        if is_visible(status) {
+            self.announce(uin, Sight::Came(Presence { uin, status, place }));
+        } else if was_seen {
+            self.announce(uin, Sight::Gone(uin));
         }
-        self.online.insert(user);
+        let user = Online { session, status, mailbox: Mailbox::default(), flight: Flight::default() };
+        self.online.insert(user, Details { place, contacts: Vec::new(), reading: Reading::default() });
         self.load_contacts(session);
         self.load_messages(uin);
+        self.begin_reading(session);
         self.settle(now);
     }
 
@@ -56,15 +59,17 @@ impl Hub {
     /// Whether others saw the user whose session it was.
     fn forget_session(&mut self, session: SessionKey) -> bool {
         let uin = session.uin;
-        let Some(user) = self.online.remove(session) else { return false };
-        for id in user.in_flight {
+        let Some((user, details)) = self.online.remove(session) else { return false };
+        for id in self.deliveries.in_flight(user.flight) {
             self.abandon(id);
         }
-        for contact in user.contacts {
+        self.store_waiting(uin);
+        for contact in details.contacts {
             self.post(contact, Content::Unwatch(uin));
         }
-        self.share.count_visible(is_visible(user.status), false);
         self.receipts.remove(uin);
+        self.exit_groups(session);
+        self.share.show(uin, is_visible(user.status), false);
         is_visible(user.status)
     }
 
@@ -75,13 +80,16 @@ impl Hub {
             return self.answer(question, Answer::Refused(Refusal::Malformed));
         }
         let before = std::mem::replace(&mut user.status, status);
-        let presence = user.presence();
-        self.share.count_visible(is_visible(before), is_visible(status));
+        let presence = self.online.presence(uin);
+        self.share.show(uin, is_visible(before), is_visible(status));
         match presence {
             Some(_) if before == status => {}
             Some(_) if is_visible(before) => self.announce(uin, Sight::Status(uin, status)),
             Some(presence) => self.announce(uin, Sight::Came(presence)),
-            None if is_visible(before) => self.announce(uin, Sight::Gone(uin)),
+            None if is_visible(before) => {
+                self.announce(uin, Sight::Gone(uin));
+                self.exit_groups(question.session);
+            }
             None => {}
         }
         self.answer(question, Answer::Done);
@@ -115,7 +123,7 @@ impl Hub {
             }
             watchers.push(watcher);
         }
-        if let Some(presence) = self.online.get(target).and_then(|user| user.presence()) {
+        if let Some(presence) = self.online.presence(target) {
             self.show(watcher, Sight::Here(presence));
         }
     }
@@ -149,7 +157,7 @@ impl Hub {
             Sight::Status(uin, status) => Tell::StatusChanged(uin, status),
             Sight::Gone(uin) => Tell::Gone(uin),
         };
-        let here = |watcher: &Uin| self.online.get(*watcher).map(|user| user.session);
+        let here = |watcher: &Uin| self.session_of(*watcher);
         let sessions: Vec<_> = watchers.iter().filter_map(here).collect();
         match *sessions {
             [] => {}
@@ -160,8 +168,7 @@ impl Hub {
 
     pub(super) fn tell_arrivals(&mut self) {
         while let Some((watcher, arrivals)) = self.arrivals.pop_first() {
-            if let Some(user) = self.online.get(watcher) {
-                let session = user.session;
+            if let Some(session) = self.session_of(watcher) {
                 self.tell(session, Tell::Here(arrivals));
             }
         }

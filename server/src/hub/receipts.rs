@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use myicq_wire::{Instant, Uin};
 
-use super::{Answer, Content, Hub, Question, Receipt, Refusal, SessionKey, Tell, presence};
+use super::{Answer, Content, Hub, Question, Refusal, SessionKey, Tell, presence};
 use crate::store::MessageId;
 use crate::time::Now;
 
@@ -23,6 +23,35 @@ const TYPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// So many may come at once.
 const TYPING_BURST: u32 = 10;
+
+/// What somebody does with messages, and who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receipt {
+    /// He has got a message that had been stored.
+    Delivered(Uin, MessageId),
+    /// He has read what was said to him, up to a message.
+    Read(Uin, MessageId),
+    /// He types a message, or has stopped.
+    Typing(Uin, bool),
+}
+
+impl Receipt {
+    /// Who.
+    pub fn about(self) -> Uin {
+        match self {
+            Self::Delivered(uin, _) | Self::Read(uin, _) | Self::Typing(uin, _) => uin,
+        }
+    }
+}
+
+/// A message that is delivered or stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// Its number.
+    pub id: MessageId,
+    /// Whom it has reached, if he shows himself.
+    pub delivered_to: Option<Uin>,
+}
 
 /// Those who are here and asked for receipts.
 #[derive(Debug, Default)]
@@ -84,17 +113,17 @@ impl Hub {
         }
     }
 
-    pub(super) fn is_seen(&self, uin: Uin) -> bool {
+    fn is_seen(&self, uin: Uin) -> bool {
         self.online.get(uin).is_some_and(|user| presence::is_visible(user.status))
     }
 
     /// Whether somebody who is here has another on his list.
-    pub(super) fn has_listed(&self, owner: Uin, contact: Uin) -> bool {
-        self.online.get(owner).is_some_and(|user| user.contacts.contains(&contact))
+    fn has_listed(&mut self, owner: Uin, contact: Uin) -> bool {
+        self.online.contacts_mut(owner).is_some_and(|contacts| contacts.contains(&contact))
     }
 
     /// What became of a message, for its sender: whom it has reached he learns only if he sees him.
-    pub(super) fn accept(&mut self, question: Question, id: MessageId, delivered_to: Option<Uin>) {
+    pub(super) fn accept(&mut self, question: Question, Accepted { id, delivered_to }: Accepted) {
         let sender = question.session.uin;
         // Nobody else is told, so nobody's list need be looked through.
         let wants_it = self.receipts.0.contains_key(&sender);

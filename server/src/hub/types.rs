@@ -7,10 +7,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Authorization, Ipv4, MessageKind, Status, Uin};
+use myicq_wire::{Authorization, Face, GroupError, GroupId, Ipv4, MessageKind, Status, Uin, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::store::{Message, MessageId, Profile};
+use super::receipts::{Accepted, Receipt};
+use crate::board::Listing;
+use crate::store::{Card, Message, MessageId, Profile};
 
 /// A password on its way. Wiped when it is dropped, and never shown.
 #[derive(Clone)]
@@ -122,6 +124,100 @@ pub enum Ask<'a> {
         /// Whether he types.
         is_typing: bool,
     },
+    /// To find users: [`Answer::Found`].
+    Search(Search),
+    /// To say something to everybody, in UTF-8: [`Answer::Done`] once it is stored. Only [`Uin::ADMINISTRATOR`] may.
+    Broadcast(String),
+    /// The groups of a type: [`Answer::Groups`].
+    Groups(u16),
+    /// One group: [`Answer::Group`].
+    Group(GroupId),
+    /// To have a new group, and be in it: [`Answer::Created`].
+    CreateGroup {
+        /// Its type: the position in the list of types, from 0.
+        group_type: u16,
+        /// How it is to be called.
+        name: String,
+        /// What others must know to enter; empty for none.
+        password: Password,
+    },
+    /// To be in a group: [`Answer::Entered`].
+    EnterGroup {
+        /// Which.
+        group: GroupId,
+        /// Its password.
+        password: Password,
+    },
+    /// To be in a group no more: [`Answer::Done`], also when one was not in it.
+    ExitGroup(GroupId),
+    /// To say something to a group: [`Answer::Done`] once it is on its way to each of the others in it.
+    SayToGroup {
+        /// To which.
+        group: GroupId,
+        /// The text.
+        text: Vec<u8>,
+        /// Its charset.
+        charset: Charset,
+    },
+}
+
+/// Whom to look for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Search {
+    /// The user of this number.
+    Number(Uin),
+    /// Users who call themselves so and have this e-mail address, by rising number. What is empty is not asked for.
+    Words {
+        /// The whole nick, or empty.
+        nick: String,
+        /// The whole address, or empty.
+        email: String,
+        /// Only those with a higher number.
+        after: Uin,
+    },
+    /// Some of those who are here and show it, but for who asks.
+    Random,
+}
+
+/// Somebody who is in a group, as the others see him there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Who.
+    pub uin: Uin,
+    /// His picture.
+    pub face: Face,
+    /// His name, in UTF-8.
+    pub nick: String,
+}
+
+/// What happens in a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GroupNews {
+    /// Somebody entered it.
+    Entered(GroupId, Member),
+    /// Somebody left it.
+    Exited(GroupId, Uin),
+    /// Somebody says something in it.
+    Said {
+        /// In which.
+        group: GroupId,
+        /// Who.
+        from: Uin,
+        /// When the server took it.
+        time: UnixTime,
+        /// The text.
+        text: Vec<u8>,
+        /// Its charset.
+        charset: Charset,
+    },
+}
+
+impl GroupNews {
+    /// In which group.
+    pub fn group(&self) -> GroupId {
+        let (Self::Entered(group, _) | Self::Exited(group, _) | Self::Said { group, .. }) = *self;
+        group
+    }
 }
 
 /// What the hub answers.
@@ -142,6 +238,16 @@ pub enum Answer {
     Profile(Uin, Option<Arc<Profile>>),
     /// Whether somebody is on the list now.
     Added(Uin, Authorization),
+    /// Those who were found, and whether each is here and shows it.
+    Found(Vec<(Card, bool)>),
+    /// The groups, by rising number.
+    Groups(Vec<Listing>),
+    /// The group.
+    Group(Listing),
+    /// The new group.
+    Created(GroupId),
+    /// Who is in the group, the one who entered among them; or why he is not.
+    Entered(GroupId, Result<Vec<Member>, GroupError>),
     /// It is not so, and nothing has changed.
     Refused(Refusal),
 }
@@ -157,7 +263,7 @@ pub enum Refusal {
     TooLong,
     /// A text has not the form of its kind.
     Malformed,
-    /// Only the server says such things.
+    /// Only the server says such things, only the administrator does, or nobody who is invisible.
     NotAllowed,
     /// A user of another domain: this server speaks to none.
     OtherDomain,
@@ -167,11 +273,15 @@ pub enum Refusal {
     Busy,
     /// The disk failed, or is full.
     Storage,
+    /// There is no such group, or one is not in it.
+    NoSuchGroup,
+    /// There are as many as may be.
+    TooMany,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NoSuchUser,
         Self::MailboxFull,
         Self::TooLong,
@@ -181,6 +291,8 @@ impl Refusal {
         Self::NotAsked,
         Self::Busy,
         Self::Storage,
+        Self::NoSuchGroup,
+        Self::TooMany,
     ];
 
     /// The name under which it is counted.
@@ -195,6 +307,8 @@ impl Refusal {
             Self::NotAsked => "not_asked",
             Self::Busy => "busy",
             Self::Storage => "storage",
+            Self::NoSuchGroup => "no_such_group",
+            Self::TooMany => "too_many",
         }
     }
 }
@@ -215,28 +329,10 @@ pub enum Tell {
     StatusChanged(Uin, Status),
     /// What a contact does with messages.
     Receipt(Receipt),
+    /// Something happens in a group. Not to be reported: it comes at most once.
+    Group(Arc<GroupNews>),
     /// Another session took this one's place. It is over.
     Replaced,
-}
-
-/// What somebody does with messages, and who it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Receipt {
-    /// He has got a message that had been stored.
-    Delivered(Uin, MessageId),
-    /// He has read what was said to him, up to a message.
-    Read(Uin, MessageId),
-    /// He types a message, or has stopped.
-    Typing(Uin, bool),
-}
-
-impl Receipt {
-    /// Who.
-    pub fn about(self) -> Uin {
-        match self {
-            Self::Delivered(uin, _) | Self::Read(uin, _) | Self::Typing(uin, _) => uin,
-        }
-    }
 }
 
 /// What the hub wants done by the frontend, in this order.
@@ -300,19 +396,10 @@ pub enum PasswordOutcome {
 /// it does not matter whether both belong to the same one.
 #[derive(Debug)]
 pub struct Letter {
-    /// For whose owner.
+    /// For whose owner; [`Uin::NONE`] where a shard itself is meant.
     pub to: Uin,
     /// What.
     pub content: Content,
-}
-
-/// A message that is delivered or stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Accepted {
-    /// Its number.
-    pub id: MessageId,
-    /// Whom it has reached, if he shows himself.
-    pub delivered_to: Option<Uin>,
 }
 
 /// What a letter says.
@@ -331,8 +418,8 @@ pub enum Content {
         /// Who waits for the verdict; nobody for what the server says itself.
         sender: Option<Question>,
     },
-    /// What became of what your user's session said.
-    Verdict(Question, Result<Accepted, Refusal>),
+    /// What became of what your user's session said to somebody, or to a group, which gives its messages no number.
+    Verdict(Question, Result<Option<Accepted>, Refusal>),
     /// What somebody who shows himself does with messages of your user.
     Receipt(Receipt),
     /// This user is on your user's list from now on.
@@ -343,6 +430,36 @@ pub enum Content {
     Unwatch(Uin),
     /// Whom these of your users see.
     Seen(Box<[Uin]>, Sight),
+    /// Tell this to all of your users.
+    Broadcast(Arc<Message>),
+    /// Somebody wants to enter a group of yours.
+    EnterGroup {
+        /// Which.
+        group: GroupId,
+        /// Who, as he is to be shown there.
+        member: Member,
+        /// What he takes for its password.
+        password: Password,
+        /// By which question.
+        question: Question,
+    },
+    /// What became of that.
+    Entered(Question, GroupId, Result<Vec<Member>, GroupError>),
+    /// Somebody leaves a group of yours.
+    ExitGroup(GroupId, Uin),
+    /// Somebody says something to a group of yours.
+    SayToGroup {
+        /// To which.
+        group: GroupId,
+        /// The text.
+        text: Vec<u8>,
+        /// Its charset.
+        charset: Charset,
+        /// By which question.
+        question: Question,
+    },
+    /// Something happens in a group in which these of your users are.
+    GroupNews(Box<[Uin]>, Arc<GroupNews>),
 }
 
 /// What is seen of a user who is watched.

@@ -43,6 +43,7 @@ impl Lanes {
                 self.reading.push(request, Some(thing));
             }
             Touch::Reads(thing) | Touch::Writes(thing, _) => self.writing.push(request, Some(thing)),
+            Touch::ReadsAny => self.reading.push(request, None),
             Touch::Alone => self.writing.push(request, None),
         }
     }

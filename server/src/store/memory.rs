@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use myicq_wire::{Authorization, Uin};
+use myicq_wire::{Authorization, Uin, UnixTime};
 
-use super::{AddOutcome, Message, MessageId, NotStored, Outcome, Profile, Reply, Request, Store, Work};
+use super::{
+    AddOutcome, Broadcast, Card, Message, MessageId, NotStored, Outcome, Profile, Reply, Request, Store, Work,
+};
 
 /// Requests for authorization of one user that are remembered until they are answered. One more, and his oldest is forgotten: as
 /// many as a contact list of the original server had room for.
@@ -21,6 +23,8 @@ pub struct MemoryStore {
     messages: BTreeMap<(Uin, MessageId), Arc<Message>>,
     /// The numbers of all messages: each is unique, whoever the recipient is.
     ids: BTreeSet<MessageId>,
+    /// By rising number.
+    broadcasts: Vec<Broadcast>,
 }
 
 #[derive(Clone)]
@@ -28,6 +32,7 @@ struct User {
     password_hash: String,
     profile: Arc<Profile>,
     contacts: BTreeSet<Uin>,
+    last_broadcast: MessageId,
 }
 
 impl fmt::Debug for MemoryStore {
@@ -52,11 +57,29 @@ impl MemoryStore {
         Reply { ticket: request.ticket, outcome: self.perform(&request.work) }
     }
 
+    /// Makes a user of this number, as the administrator can.
+    pub fn insert_user(&mut self, uin: Uin, password_hash: &str) {
+        let user = User {
+            password_hash: password_hash.to_owned(),
+            profile: Arc::default(),
+            contacts: BTreeSet::new(),
+            last_broadcast: self.newest_broadcast(),
+        };
+        self.users.insert(uin, user);
+    }
+
     fn perform(&mut self, work: &Work) -> Outcome {
         match *work {
             Work::CreateUser { ref password_hash } => self.create_user(password_hash),
             Work::LoadAccount { uin } => Outcome::Account(self.users.get(&uin).map(|user| user.password_hash.clone())),
             Work::LoadProfile { uin } => Outcome::Profile(self.users.get(&uin).map(|user| Arc::clone(&user.profile))),
+            Work::LoadCards { ref uins } => Outcome::Cards(self.cards(|uin, _| uins.contains(&uin)).collect()),
+            Work::SearchUsers { ref nick, ref email, after, limit } => {
+                let is_so = |wanted: &str, text: &str| wanted.is_empty() || wanted.eq_ignore_ascii_case(text);
+                let found = self
+                    .cards(|uin, profile| uin > after && is_so(nick, &profile.nick) && is_so(email, &profile.email));
+                Outcome::Cards(found.take(if nick.is_empty() && email.is_empty() { 0 } else { limit }).collect())
+            }
             Work::SaveProfile { uin, ref profile, ref password_hash } => {
                 self.save_profile(uin, profile, password_hash.as_ref())
             }
@@ -73,7 +96,27 @@ impl MemoryStore {
                 Outcome::Authorized(self.answer_authorization(asker, target, granted, max))
             }
             Work::StoreMessage { ref message, max, pair_max } => self.store_message(message, max, pair_max),
-            Work::LoadLastMessage => Outcome::LastMessage(self.ids.last().copied().unwrap_or_default()),
+            Work::LoadLastMessage => {
+                let message = self.ids.last().copied().unwrap_or_default();
+                Outcome::LastMessage(message.max(self.newest_broadcast()))
+            }
+            Work::StoreBroadcast { ref broadcast, expired, max } => self.store_broadcast(broadcast, expired, max),
+            Work::LoadBroadcasts { limit } => {
+                let older = self.broadcasts.len().saturating_sub(limit);
+                Outcome::Broadcasts(self.broadcasts.iter().skip(older).cloned().collect())
+            }
+            Work::LoadLastBroadcast { uin } => {
+                Outcome::LastBroadcast(self.users.get(&uin).map(|user| user.last_broadcast).unwrap_or_default())
+            }
+            Work::ReadBroadcast { uin, id } => {
+                if i64::try_from(id.0).is_err() {
+                    return Outcome::Failed;
+                }
+                if let Some(user) = self.users.get_mut(&uin) {
+                    user.last_broadcast = user.last_broadcast.max(id);
+                }
+                Outcome::Done
+            }
             Work::LoadMessages { recipient, after, limit } => Outcome::Messages(
                 self.mailbox(recipient).filter(|message| message.id > after).take(limit).map(Arc::clone).collect(),
             ),
@@ -87,11 +130,34 @@ impl MemoryStore {
     }
 
     fn create_user(&mut self, password_hash: &str) -> Outcome {
-        let next = self.users.last_key_value().map_or(Some(Uin::FIRST.0), |(last, _)| last.0.checked_add(1));
+        let last = self.users.last_key_value().map_or(Uin::ADMINISTRATOR, |(last, _)| *last);
+        let next = last.max(Uin::ADMINISTRATOR).0.checked_add(1);
         let Some(uin) = next.map(Uin) else { return Outcome::Failed };
-        let user = User { password_hash: password_hash.to_owned(), profile: Arc::default(), contacts: BTreeSet::new() };
-        self.users.insert(uin, user);
+        self.insert_user(uin, password_hash);
         Outcome::Created(uin)
+    }
+
+    fn newest_broadcast(&self) -> MessageId {
+        self.broadcasts.last().map(|broadcast| broadcast.id).unwrap_or_default()
+    }
+
+    fn store_broadcast(&mut self, broadcast: &Broadcast, expired: UnixTime, max: usize) -> Outcome {
+        let numbers = [broadcast.id.0, broadcast.time.0, expired.0];
+        if numbers.iter().any(|&number| i64::try_from(number).is_err()) || broadcast.id <= self.newest_broadcast() {
+            return Outcome::Failed;
+        }
+        self.broadcasts.push(broadcast.clone());
+        self.broadcasts.retain(|other| other.time > expired);
+        self.broadcasts.drain(..self.broadcasts.len().saturating_sub(max));
+        Outcome::Done
+    }
+
+    fn cards(&self, wanted: impl Fn(Uin, &Profile) -> bool) -> impl Iterator<Item = Card> {
+        let users = self.users.iter().filter(move |(uin, user)| wanted(**uin, &user.profile));
+        users.map(|(&uin, user)| {
+            let Profile { face, nick, province, .. } = &*user.profile;
+            Card { uin, face: *face, nick: nick.clone(), province: province.clone() }
+        })
     }
 
     fn save_profile(&mut self, uin: Uin, profile: &Arc<Profile>, password_hash: Option<&String>) -> Outcome {

@@ -54,6 +54,23 @@ pub enum Work {
         /// Whose.
         uin: Uin,
     },
+    /// What lists show of some users: [`Outcome::Cards`].
+    LoadCards {
+        /// Whose.
+        uins: Vec<Uin>,
+    },
+    /// Users who call themselves so, and have this e-mail address; whether letters of ASCII are capitals does not count. What is empty is not
+    /// asked for, and nobody is found where both are: [`Outcome::Cards`].
+    SearchUsers {
+        /// The whole nick, or empty.
+        nick: String,
+        /// The whole address, or empty.
+        email: String,
+        /// Only those with a higher number.
+        after: Uin,
+        /// How many at most.
+        limit: usize,
+    },
     /// Replaces a user's profile, and his password hash if there is a new one: [`Outcome::Done`].
     SaveProfile {
         /// Whose.
@@ -111,8 +128,34 @@ pub enum Work {
         /// Messages kept from one sender for one recipient at most.
         pair_max: usize,
     },
-    /// The highest number of a message that is kept: [`Outcome::LastMessage`].
+    /// The highest number of a message or broadcast that is kept: [`Outcome::LastMessage`].
     LoadLastMessage,
+    /// Keeps something for everybody, but for those who come to be users later, and forgets what is too old: [`Outcome::Done`].
+    StoreBroadcast {
+        /// What. Its number is higher than those of all before it.
+        broadcast: Broadcast,
+        /// What is of this time or older is forgotten.
+        expired: UnixTime,
+        /// How many are kept at most. Beyond, the oldest are forgotten.
+        max: usize,
+    },
+    /// The latest broadcasts: [`Outcome::Broadcasts`].
+    LoadBroadcasts {
+        /// How many at most.
+        limit: usize,
+    },
+    /// Up to which broadcast a user has come: [`Outcome::LastBroadcast`].
+    LoadLastBroadcast {
+        /// Who.
+        uin: Uin,
+    },
+    /// A user has read all broadcasts up to one, if he had not come further: [`Outcome::Done`].
+    ReadBroadcast {
+        /// Who.
+        uin: Uin,
+        /// Up to which.
+        id: MessageId,
+    },
     /// The oldest messages kept for a user: [`Outcome::Messages`].
     LoadMessages {
         /// For whom.
@@ -151,6 +194,8 @@ pub enum Outcome {
     Account(Option<String>),
     /// The profile, if there is such a user.
     Profile(Option<Arc<Profile>>),
+    /// Those users that there are, by rising number.
+    Cards(Vec<Card>),
     /// The list.
     Contacts(Vec<Uin>),
     /// Whether somebody is on the list now.
@@ -163,6 +208,10 @@ pub enum Outcome {
     LastMessage(MessageId),
     /// The messages, by rising number.
     Messages(Vec<Arc<Message>>),
+    /// The broadcasts, by rising number.
+    Broadcasts(Vec<Broadcast>),
+    /// The number of the broadcast, 0 if there is none, or no such user.
+    LastBroadcast(MessageId),
     /// The disk failed, or was full. Nothing has been changed.
     Failed,
 }
@@ -208,6 +257,27 @@ pub struct Message {
     pub text: Vec<u8>,
     /// The charset of the text.
     pub charset: Charset,
+}
+
+/// What the administrator says to everybody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broadcast {
+    /// Its number, which no message has.
+    pub id: MessageId,
+    /// When it was said.
+    pub time: UnixTime,
+    /// What is said. UTF-8.
+    pub text: String,
+}
+
+/// What lists of users show of each. Text is UTF-8.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields of docs/protocol.md, \"Profile\"")]
+pub struct Card {
+    pub uin: Uin,
+    pub face: Face,
+    pub nick: String,
+    pub province: String,
 }
 
 /// What a user says of himself. Text is UTF-8 here; the frontends convert.

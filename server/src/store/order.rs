@@ -15,6 +15,8 @@ pub(super) enum Thing {
     Contacts(Uin),
     /// What is kept for a user.
     Mailbox(Uin),
+    /// How far a user is with what is said to everybody.
+    Broadcasts(Uin),
     /// A message's number, whoever the recipient is: each is taken once.
     Number(MessageId),
 }
@@ -26,6 +28,8 @@ pub(super) enum Touch {
     Reads(Thing),
     /// Changes the first; what it does depends on the second, too.
     Writes(Thing, Option<Thing>),
+    /// Reads what cannot be named beforehand, as it happens to be.
+    ReadsAny,
     /// Changes or reads what cannot be named beforehand.
     Alone,
 }
@@ -33,9 +37,15 @@ pub(super) enum Touch {
 impl Touch {
     pub(super) fn of(work: &Work) -> Self {
         match *work {
-            Work::CreateUser { .. } | Work::LoadLastMessage => Self::Alone,
+            Work::CreateUser { .. }
+            | Work::LoadLastMessage
+            | Work::StoreBroadcast { .. }
+            | Work::LoadBroadcasts { .. } => Self::Alone,
+            Work::LoadCards { .. } | Work::SearchUsers { .. } => Self::ReadsAny,
             Work::LoadAccount { uin } | Work::LoadProfile { uin } => Self::Reads(Thing::Account(uin)),
             Work::SaveProfile { uin, .. } => Self::Writes(Thing::Account(uin), None),
+            Work::LoadLastBroadcast { uin } => Self::Reads(Thing::Broadcasts(uin)),
+            Work::ReadBroadcast { uin, .. } => Self::Writes(Thing::Broadcasts(uin), None),
             Work::LoadContacts { uin } => Self::Reads(Thing::Contacts(uin)),
             Work::AddContact { owner, contact, .. } => {
                 Self::Writes(Thing::Contacts(owner), Some(Thing::Account(contact)))
@@ -77,7 +87,7 @@ pub(super) fn stages<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<Stage
                 let behind = |thing| seen(thing).map_or(first, |(stage, is_read)| stage + usize::from(is_read));
                 (behind(thing).max(also.map_or(first, behind)), [Some(thing), also])
             }
-            Touch::Alone => {
+            Touch::ReadsAny | Touch::Alone => {
                 let stage = stages.len();
                 first = stage + 1;
                 (stage, [None, None])

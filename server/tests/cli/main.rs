@@ -287,6 +287,12 @@ fn users_come_and_go() {
     assert!(fails(with_input(passwd("5"), "hunter3"), 67).contains("there is no user 5"));
     assert!(fails(with_input(passwd("20000"), ""), 2).contains("the password must be"));
 
+    let exported = succeeds(user(&["export", "20000"]));
+    let object: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    assert_eq!((&object["user"]["uin"], &object["user"]["contacts"]), (&20_000.into(), &serde_json::json!([])));
+    assert!(!exported.contains("argon2"), "no hash is given away: {exported}");
+    fails(user(&["export", "5"]), 67);
+
     assert_eq!(succeeds(user(&["remove", "20000"])), "");
     assert_eq!(succeeds(user(&["list"])).lines().count(), 2, "the heading and one user");
     fails(user(&["remove", "20000"]), 67);

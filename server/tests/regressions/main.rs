@@ -3,8 +3,10 @@
 //! They speak to a whole shard in the bytes of the wire, with a clock, a store and a network of their own ([`scene`]).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod broadcasts;
 mod capabilities;
 mod client;
+mod groups;
 mod half_open;
 mod links;
 mod login;
@@ -14,4 +16,5 @@ mod profiles;
 mod receipts;
 mod registration;
 mod scene;
+mod search;
 mod verifiers;

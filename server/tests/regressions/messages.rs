@@ -176,3 +176,74 @@ fn after_the_clock_was_set_back_stored_messages_stay_in_order() {
     assert_eq!(words(&bob.log_in(&mut scene, Status::ONLINE)), ["first", "second"]);
     assert_eq!(hears(&mut scene, &mut alice, &bob, "third"), ["third"]);
 }
+
+/// Bob, who has logged in and has a stored message that the store has not given out yet.
+fn being_loaded(scene: &mut Scene) -> (Client, Client) {
+    let (mut alice, mut bob) = (scene.present(Offer::Plain), scene.absent(Offer::Plain));
+    alice.say(scene, bob.uin, "0");
+    assert_eq!(commands(&alice.listen(scene)), [Command::Ack]);
+    bob.knock(scene, Status::ONLINE);
+    let [login] = &bob.take(scene)[..] else { panic!("one reply to a login") };
+    let login = login.seq();
+    scene.stall();
+    bob.acknowledge(scene, login);
+    (alice, bob)
+}
+
+fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+/// A pair that talked without a pause once stayed on the way over the disk for as long as it talked.
+#[test]
+fn what_comes_while_the_mailbox_is_loaded_follows_without_the_disk() {
+    let mut scene = Scene::new();
+    let (mut alice, bob) = being_loaded(&mut scene);
+    scene.fail_next(|work| matches!(work, Work::StoreMessage { .. }));
+    for text in numbers(1..24) {
+        alice.say(&mut scene, bob.uin, &text);
+    }
+    scene.resume();
+    assert_eq!(words(&bob.listen(&mut scene)), numbers(0..24));
+    assert_eq!(commands(&alice.listen(&mut scene)), [Command::Ack; 23]);
+}
+
+#[test]
+fn what_comes_while_the_mailbox_is_loaded_stays_in_order_however_much_it_is() {
+    for count in [24, 25, 26, 60] {
+        let mut scene = Scene::new();
+        let (mut alice, bob) = being_loaded(&mut scene);
+        for text in numbers(1..count) {
+            alice.say(&mut scene, bob.uin, &text);
+        }
+        scene.resume();
+        assert_eq!(words(&bob.listen(&mut scene)), numbers(0..count), "{count} messages");
+        assert_eq!(commands(&alice.listen(&mut scene)).len(), count - 1);
+        alice.say(&mut scene, bob.uin, "at once");
+        assert_eq!(words(&bob.listen(&mut scene)), ["at once"], "the way over the disk has ended");
+    }
+}
+
+#[test]
+fn what_waited_too_long_while_the_mailbox_is_loaded_is_stored_and_stays_in_order() {
+    let mut scene = Scene::new();
+    let (mut alice, bob) = being_loaded(&mut scene);
+    alice.say(&mut scene, bob.uin, "1");
+    scene.advance(HOLD);
+    alice.say(&mut scene, bob.uin, "2");
+    scene.resume();
+    assert_eq!(words(&bob.listen(&mut scene)), numbers(0..3));
+    assert_eq!(commands(&alice.listen(&mut scene)), [Command::Ack; 2]);
+}
+
+#[test]
+fn what_waits_while_the_mailbox_is_loaded_is_kept_when_the_session_ends() {
+    let mut scene = Scene::new();
+    let (mut alice, mut bob) = being_loaded(&mut scene);
+    alice.say(&mut scene, bob.uin, "1");
+    bob.log_out(&mut scene);
+    scene.resume();
+    assert_eq!(commands(&alice.listen(&mut scene)), [Command::Ack]);
+    let mut again = scene.client(bob.uin, Offer::Plain);
+    assert_eq!(words(&again.log_in(&mut scene, Status::ONLINE)), numbers(0..2));
+}

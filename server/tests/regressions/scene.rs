@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
-use myicq_server::hub::PasswordJob;
+use myicq_server::hub::{PasswordJob, Refusal};
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
 use myicq_server::{Input, Now, Output, Shard, Share, passwords};
 use myicq_wire::{Instant, ServerHeader, SessionId, Status, Uin, UnixTime};
@@ -49,6 +49,8 @@ pub(crate) struct Scene {
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
     sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// The verdicts on what the operator said.
+    broadcasts: Vec<(u64, Result<(), Refusal>)>,
     traffic: HashMap<SocketAddr, Traffic>,
     instant: Instant,
     unix: UnixTime,
@@ -68,7 +70,9 @@ impl Scene {
     pub(crate) fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let security =
             Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
+        // Without groups, so that nobody is told of their types at each login.
         let mut config = Config { security, ..Config::default() };
+        config.groups.types.clear();
         configure(&mut config);
         let config = Arc::new(config);
         Self {
@@ -78,6 +82,7 @@ impl Scene {
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
             sent: Vec::new(),
+            broadcasts: Vec::new(),
             traffic: HashMap::new(),
             instant: Instant(1_000_000),
             unix: BEGINNING,
@@ -110,6 +115,13 @@ impl Scene {
             Outcome::Created(uin) => uin,
             other => panic!("no user but {other:?}"),
         }
+    }
+
+    /// A client of the administrator, which has not logged in.
+    pub(crate) fn administrator(&mut self, offer: Offer) -> Client {
+        let password_hash = passwords::hash(PASSWORD, SALT, &self.config.security).unwrap();
+        self.store.insert_user(Uin::ADMINISTRATOR, &password_hash);
+        self.client(Uin::ADMINISTRATOR, offer)
     }
 
     /// A client of a user, which has not logged in, with an address and a session of its own.
@@ -153,6 +165,13 @@ impl Scene {
     pub(crate) fn pass(&mut self, time: Duration) {
         self.instant = self.instant + time;
         self.unix.0 += microseconds(time);
+    }
+
+    /// The operator says something to everybody.
+    pub(crate) fn broadcast(&mut self, text: &str) -> Result<(), Refusal> {
+        self.input(Input::Broadcast { number: 7, text: text.to_owned() });
+        let [(7, verdict)] = std::mem::take(&mut self.broadcasts)[..] else { panic!("one verdict") };
+        verdict
     }
 
     /// From here on neither the store nor the password threads answer.
@@ -261,6 +280,7 @@ impl Scene {
                     self.asked.passwords += 1;
                     self.password_jobs.push_back(job);
                 }
+                Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
                 Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),
             }
         }

@@ -96,7 +96,7 @@ async fn a_newer_database_is_left_alone() {
     let before = fs::read(folder.path().join("myicq.db")).unwrap();
 
     let error = refusal(folder.path()).await;
-    assert!(matches!(error, OpenError::Newer { found: 999, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 999, known: 3, .. }), "{error:?}");
     assert!(error.to_string().ends_with("use that or a later myicqd"));
     assert_eq!(fs::read(folder.path().join("myicq.db")).unwrap(), before);
 }
@@ -125,6 +125,7 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     assert_eq!(asker.ask(answer).await, Outcome::Authorized(true));
     assert_eq!(asker.ask(keep(message(3, CID, ANN))).await, Outcome::Failed, "its number is taken");
     assert_eq!(asker.ask(keep_up_to(message(8, ANN, BOB), 2, 9)).await, Outcome::Stored(Err(NotStored::MailboxFull)));
+    assert_eq!(asker.ask(Work::LoadLastBroadcast { uin: ANN }).await, Outcome::LastBroadcast(MessageId(0)));
     assert!(asker.store.remove_user(CID).await.unwrap());
     assert_eq!((asker.waiting(BOB).await, asker.waiting(CID).await), (vec![3, 7], vec![]));
     assert_eq!(asker.ask(create("hash")).await, Outcome::Created(Uin(10_004)), "the numbers go on");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use myicq_server::store::{
-    AddOutcome, MemoryStore, Message, MessageId, NotStored, Outcome, Profile, SqliteStore, Store, Work,
+    AddOutcome, Broadcast, Card, MemoryStore, Message, MessageId, NotStored, Outcome, Profile, SqliteStore, Store, Work,
 };
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
@@ -46,6 +46,12 @@ on_every_backend! {
     numbers_beyond_the_disk_are_refused
     a_batch_sees_itself_in_order
     texts_are_never_read_as_sql
+    users_are_found_by_whole_words
+    found_users_come_in_pages
+    cards_are_those_of_users_who_exist
+    broadcasts_are_for_those_who_were_there
+    broadcasts_end_at_their_maximum_and_their_time
+    broadcast_numbers_rise
     ten_thousand_registrations
 }
 
@@ -374,6 +380,112 @@ async fn texts_are_never_read_as_sql<S: Store>(mut asker: Asker<S>) {
         assert_eq!(asker.ask_all(loads).await, expected);
     }
     assert_eq!(asker.ask(Work::LoadAccount { uin: BOB }).await, Outcome::Account(Some("hash".to_owned())));
+}
+
+fn search(nick: &str, email: &str, after: Uin, limit: usize) -> Work {
+    Work::SearchUsers { nick: nick.to_owned(), email: email.to_owned(), after, limit }
+}
+
+fn found(outcome: Outcome) -> Vec<Uin> {
+    let Outcome::Cards(cards) = outcome else { unreachable!("{outcome:?}") };
+    cards.into_iter().map(|card| card.uin).collect()
+}
+
+async fn users_are_found_by_whole_words<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    let profile = |nick: &str, email: &str| Profile { nick: nick.into(), email: email.into(), ..Profile::default() };
+    asker.ask(save(ANN, profile("Ann 宋", "ann@example.org"), None)).await;
+    asker.ask(save(BOB, profile("ann 宋", ""), None)).await;
+    asker.ask(save(CID, profile("", "ANN@example.org"), None)).await;
+    for (nick, email, expected) in [
+        ("ANN 宋", "", &[ANN, BOB][..]),
+        ("", "ann@Example.org", &[ANN, CID]),
+        ("ann 宋", "ann@example.org", &[ANN]),
+        ("ann 宋", "bob@example.org", &[]),
+        ("Ann", "", &[]),
+        ("%", "", &[]),
+        ("Ann _", "", &[]),
+        ("", "", &[]),
+    ] {
+        assert_eq!(found(asker.ask(search(nick, email, Uin::NONE, 9)).await), expected, "{nick:?} {email:?}");
+    }
+    for evil in EVIL {
+        asker.ask(save(BOB, profile(evil, evil), None)).await;
+        assert_eq!(found(asker.ask(search(evil, evil, Uin::NONE, 9)).await), [BOB], "{evil:?}");
+    }
+}
+
+async fn found_users_come_in_pages<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    for uin in [ANN, BOB, CID] {
+        asker.ask(save(uin, Profile { nick: "same".into(), ..Profile::default() }, None)).await;
+    }
+    assert_eq!(found(asker.ask(search("same", "", Uin::NONE, 2)).await), [ANN, BOB]);
+    assert_eq!(found(asker.ask(search("same", "", BOB, 2)).await), [CID]);
+    assert_eq!(found(asker.ask(search("same", "", CID, 2)).await), []);
+    assert_eq!(found(asker.ask(search("same", "", Uin::NONE, 0)).await), []);
+    assert_eq!(found(asker.ask(search("same", "", Uin(u32::MAX), usize::MAX)).await), []);
+}
+
+async fn cards_are_those_of_users_who_exist<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    let profile = Profile { face: Face(7), nick: "n".into(), province: "p".into(), ..Profile::default() };
+    asker.ask(save(BOB, profile, None)).await;
+    let outcome = asker.ask(Work::LoadCards { uins: vec![CID, NOBODY, BOB, CID] }).await;
+    let card = |uin, face, nick: &str, province: &str| Card { uin, face, nick: nick.into(), province: province.into() };
+    assert_eq!(outcome, Outcome::Cards(vec![card(BOB, Face(7), "n", "p"), card(CID, Face(0), "", "")]));
+    assert_eq!(asker.ask(Work::LoadCards { uins: Vec::new() }).await, Outcome::Cards(Vec::new()));
+}
+
+fn broadcast(id: u64) -> Broadcast {
+    Broadcast { id: MessageId(id), time: UnixTime(id), text: format!("broadcast {id} 宋") }
+}
+
+fn say_to_all(id: u64) -> Work {
+    Work::StoreBroadcast { broadcast: broadcast(id), expired: UnixTime(0), max: 100 }
+}
+
+async fn broadcasts_are_for_those_who_were_there<S: Store>(mut asker: Asker<S>) {
+    let last = |uin| Work::LoadLastBroadcast { uin };
+    let up_to = |id| Outcome::LastBroadcast(MessageId(id));
+    let read = |uin, id| Work::ReadBroadcast { uin, id: MessageId(id) };
+    asker.ask(create("hash")).await;
+    assert_eq!(asker.ask(say_to_all(5)).await, Outcome::Done);
+    asker.ask(create("hash")).await;
+    assert_eq!(asker.ask_all([last(ANN), last(BOB), last(NOBODY)]).await, [up_to(0), up_to(5), up_to(0)]);
+    assert_eq!(
+        asker.ask_all([read(ANN, 5), read(NOBODY, 5), last(ANN)]).await,
+        [Outcome::Done, Outcome::Done, up_to(5)]
+    );
+    assert_eq!(asker.ask_all([read(ANN, 3), last(ANN)]).await, [Outcome::Done, up_to(5)], "nobody goes back");
+    assert_eq!(asker.ask(read(ANN, u64::MAX)).await, Outcome::Failed);
+    assert_eq!(asker.ask(Work::LoadBroadcasts { limit: 9 }).await, Outcome::Broadcasts(vec![broadcast(5)]));
+}
+
+async fn broadcasts_end_at_their_maximum_and_their_time<S: Store>(mut asker: Asker<S>) {
+    let say = |id, expired, max| Work::StoreBroadcast { broadcast: broadcast(id), expired: UnixTime(expired), max };
+    let all = || Work::LoadBroadcasts { limit: usize::MAX };
+    let kept = |ids: &[u64]| Outcome::Broadcasts(ids.iter().copied().map(broadcast).collect());
+    let done = [Outcome::Done, Outcome::Done, Outcome::Done];
+    assert_eq!(asker.ask_all([say(1, 0, 3), say(2, 0, 3), say(3, 0, 3)]).await, done);
+    assert_eq!(asker.ask(all()).await, kept(&[1, 2, 3]));
+    assert_eq!(asker.ask(Work::LoadBroadcasts { limit: 2 }).await, kept(&[2, 3]), "the latest");
+    asker.ask(say(4, 0, 3)).await;
+    assert_eq!(asker.ask(all()).await, kept(&[2, 3, 4]));
+    asker.ask(say(5, 3, 3)).await;
+    assert_eq!(asker.ask(all()).await, kept(&[4, 5]), "what is of that time has expired");
+}
+
+async fn broadcast_numbers_rise<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    assert_eq!(asker.ask(say_to_all(5)).await, Outcome::Done);
+    assert_eq!(
+        asker.ask_all([say_to_all(5), say_to_all(4), say_to_all(u64::MAX)]).await,
+        [const { Outcome::Failed }; 3]
+    );
+    assert_eq!(asker.ask(Work::LoadLastMessage).await, Outcome::LastMessage(MessageId(5)));
+    asker.ask(keep(message(9, ANN, BOB))).await;
+    assert_eq!(asker.ask(Work::LoadLastMessage).await, Outcome::LastMessage(MessageId(9)));
 }
 
 async fn ten_thousand_registrations<S: Store>(mut asker: Asker<S>) {

@@ -5,11 +5,11 @@ use des::cipher::Block;
 use zeroize::ZeroizeOnDrop;
 
 use super::BLOCK_LEN;
-use super::tables::{ROUNDS, SUBSTITUTES, narrowed, round_keys, widened};
+use super::tables::{RoundKeys, SUBSTITUTES, narrowed, round_keys, widened};
 
 /// What the rounds of one key add, 128 bytes. Wiped when dropped.
 #[derive(Clone, ZeroizeOnDrop)]
-pub(super) struct Rounds([[u64; 2]; ROUNDS / 2]);
+pub(super) struct Rounds(RoundKeys);
 
 impl Rounds {
     /// Of 8 bytes, whose lowest bits are ignored.

@@ -1,5 +1,5 @@
-//! The tables of DES as FIPS 46-3 prints them, and what is made of them: when this is compiled, what the rounds look up;
-//! for each key, what they add.
+//! The tables of DES as FIPS 46-3 prints them, and what is made of them when this is compiled: what the rounds look up, and
+//! what the round keys are put together of.
 
 /// How many rounds a block goes through.
 pub(super) const ROUNDS: usize = 16;
@@ -130,17 +130,52 @@ const fn substitutes() -> [[u64; 64]; 8] {
     tables
 }
 
-/// What each round adds to a widened half, made of the 8 bytes of a key. By twos, for the halves are changed in turn.
-#[expect(clippy::indexing_slicing, reason = "as many rows as S-boxes")]
-pub(super) fn round_keys(key: &[u8; 8]) -> [[u64; 2]; ROUNDS / 2] {
-    let mut halves = chosen(u64::from_be_bytes(*key), 64, &PC_1);
-    KEY_TURNS.map(|turns| {
-        turns.map(|turn| {
-            halves = turned(halves >> 28, turn) << 28 | turned(halves, turn);
-            let six = |s_box: usize| chosen(halves, 56, &PC_2[s_box]);
-            S_BOX_OF_BYTE.iter().rev().fold(0, |round_key, &s_box| round_key << 8 | six(s_box))
-        })
-    })
+/// What each round adds to a widened half, by twos, for the halves are changed in turn.
+pub(super) type RoundKeys = [[u64; 2]; ROUNDS / 2];
+
+/// The round keys of the 8 bytes of a key. Every bit of theirs is one of the key's, so they are put together of those that each half of a byte would
+/// have alone.
+pub(super) fn round_keys(key: &[u8; 8]) -> RoundKeys {
+    let mut sum = [[0; 2]; ROUNDS / 2];
+    for (byte, [of_high, of_low]) in key.iter().zip(&ROUND_KEYS_OF_HALVES) {
+        for part in [of_high.get(usize::from(byte >> 4)), of_low.get(usize::from(byte & 15))].into_iter().flatten() {
+            sum.as_flattened_mut().iter_mut().zip(part.as_flattened()).for_each(|(sum, part)| *sum ^= part);
+        }
+    }
+    sum
+}
+
+/// The round keys of a key that is 0 but for one half of one byte: by byte, by half with the higher one first, by what is in it.
+static ROUND_KEYS_OF_HALVES: [[[RoundKeys; 16]; 2]; 8] = round_keys_of_halves();
+
+#[expect(clippy::indexing_slicing, reason = "runs when this is compiled, which fails if an index is too large")]
+const fn round_keys_of_halves() -> [[[RoundKeys; 16]; 2]; 8] {
+    let mut table = [[[[[0; 2]; ROUNDS / 2]; 16]; 2]; 8];
+    let mut at = 0;
+    while at < 8 * 2 * 16 {
+        let (byte, half, four) = (at / 32, at / 16 % 2, at % 16);
+        table[byte][half][four] = round_keys_by_the_standard((four as u64) << (60 - 8 * byte - 4 * half));
+        at += 1;
+    }
+    table
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs when this is compiled, which fails if an index is too large")]
+const fn round_keys_by_the_standard(key: u64) -> RoundKeys {
+    let mut round_keys = [[0; 2]; ROUNDS / 2];
+    let mut halves = chosen(key, 64, &PC_1);
+    let mut round = 0;
+    while round < ROUNDS {
+        let turn = KEY_TURNS[round / 2][round % 2];
+        halves = turned(halves >> 28, turn) << 28 | turned(halves, turn);
+        let mut byte = 0;
+        while byte < 8 {
+            round_keys[round / 2][round % 2] |= chosen(halves, 56, &PC_2[S_BOX_OF_BYTE[byte]]) << (8 * byte);
+            byte += 1;
+        }
+        round += 1;
+    }
+    round_keys
 }
 
 /// The lower 28 bits, turned to the left among themselves.

@@ -1,5 +1,7 @@
 //! What became of the last 512 sequence numbers of the other side: two bits each.
 
+use alloc::boxed::Box;
+
 use crate::Seq;
 
 /// How far behind the highest sequence number the history reaches. A program of 2003 keeps a request until its user
@@ -7,7 +9,12 @@ use crate::Seq;
 pub const HISTORY: u16 = 512;
 
 const WORD_BITS: u16 = 64;
-const WORDS: usize = (HISTORY / WORD_BITS) as usize;
+
+/// So many words there are before the numbers begin anew.
+const WORDS: u16 = 1024;
+
+/// How many words behind that of the highest number the history reaches: it begins in the midst of the last one.
+const REACH: u16 = HISTORY / WORD_BITS;
 
 /// What became of a sequence number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,39 +29,18 @@ pub(super) enum Fate {
     Refused,
 }
 
-/// A ring over the sequence numbers, addressed by their lowest nine bits. 2^16 is a multiple of 512, so the ring goes
-/// on across the wrap; the 0 that the counter skips is a slot that stays empty.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct History {
-    heard: [u64; WORDS],
-    settled: [u64; WORDS],
+/// The fates of 64 numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Word {
+    heard: u64,
+    settled: u64,
 }
 
-impl History {
-    pub(super) fn fate(&self, seq: Seq) -> Fate {
-        self.read(seq.number())
-    }
+impl Word {
+    const ACKNOWLEDGED: Self = Self { heard: u64::MAX, settled: u64::MAX };
 
-    pub(super) fn set(&mut self, seq: Seq, fate: Fate) {
-        self.write(seq.number(), fate);
-    }
-
-    /// Makes room for the numbers after `from` up to `to`, which lies ahead of it. Does nothing and returns `false` when
-    /// an open number would fall out at the other end: it could come again and be handled twice.
-    pub(super) fn advance(&mut self, from: Seq, to: Seq) -> bool {
-        let steps = to.number().wrapping_sub(from.number()).min(HISTORY);
-        let reused = (1..=steps).map(|step| from.number().wrapping_add(step));
-        if reused.clone().any(|number| self.read(number) == Fate::Open) {
-            return false;
-        }
-        reused.for_each(|number| self.write(number, Fate::Unheard));
-        true
-    }
-
-    fn read(&self, number: u16) -> Fate {
-        let (word, mask) = slot(number);
-        let is_set = |bits: &[u64; WORDS]| bits.get(word).is_some_and(|bits| bits & mask != 0);
-        match (is_set(&self.heard), is_set(&self.settled)) {
+    fn fate(self, mask: u64) -> Fate {
+        match (self.heard & mask != 0, self.settled & mask != 0) {
             (false, false) => Fate::Unheard,
             (true, false) => Fate::Open,
             (true, true) => Fate::Acknowledged,
@@ -62,25 +48,149 @@ impl History {
         }
     }
 
-    fn write(&mut self, number: u16, fate: Fate) {
-        let (word, mask) = slot(number);
-        let assign = |bits: &mut [u64; WORDS], on: bool| {
-            if let Some(bits) = bits.get_mut(word) {
-                *bits = if on { *bits | mask } else { *bits & !mask };
-            }
-        };
+    fn set(&mut self, mask: u64, fate: Fate) {
+        let assign = |bits: &mut u64, on: bool| *bits = if on { *bits | mask } else { *bits & !mask };
         assign(&mut self.heard, matches!(fate, Fate::Open | Fate::Acknowledged));
         assign(&mut self.settled, matches!(fate, Fate::Acknowledged | Fate::Refused));
     }
 }
 
-/// The word and the bit of a number.
-fn slot(number: u16) -> (usize, u64) {
-    (usize::from(number % HISTORY / WORD_BITS), 1 << (number % WORD_BITS))
+/// What became of the numbers up to the highest. Sooner or later all of them are acknowledged, and most links have nothing else to remember:
+/// so the older words take room only where one of them says otherwise.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The word of the highest number and the one before it, the even one first.
+    recent: [Word; 2],
+    /// The older ones, each in the place that its number leaves when divided by 8. `None`: all are acknowledged.
+    older: Option<Box<[Word; REACH as usize]>>,
+    /// Which word the highest number is in.
+    top: u16,
+    /// The first number that came. What comes from before it has not been heard.
+    first: u16,
+    /// How many words `first` is behind the top; one more than [`REACH`] where it is out of reach.
+    depth: u16,
+}
+
+impl History {
+    /// Begins with the first number that came.
+    pub(super) fn begin(first: Seq) -> Self {
+        let top = first.number() / WORD_BITS;
+        Self { top, first: first.number(), ..Self::default() }
+    }
+
+    /// What became of one of the last [`HISTORY`] numbers.
+    pub(super) fn fate(&self, seq: Seq) -> Fate {
+        self.word(seq.number() / WORD_BITS).fate(mask(seq.number()))
+    }
+
+    pub(super) fn set(&mut self, seq: Seq, fate: Fate) {
+        let number = seq.number() / WORD_BITS;
+        let word = if self.behind(number) <= 1 {
+            self.recent.get_mut(usize::from(number % 2))
+        } else {
+            let older = self.older.take().unwrap_or_else(|| Box::new(self.older_words()));
+            self.older.insert(older).get_mut(usize::from(number % REACH))
+        };
+        word.into_iter().for_each(|word| word.set(mask(seq.number()), fate));
+    }
+
+    /// Makes room for the numbers after `from`, the highest so far, up to `to`. Does nothing and returns `false` when
+    /// an open number would fall out at the other end: it could come again and be handled twice.
+    pub(super) fn advance(&mut self, from: Seq, to: Seq) -> bool {
+        let steps = to.number().wrapping_sub(from.number()).min(HISTORY);
+        let may_be_open = self.older.is_some() || steps > HISTORY - 2 * WORD_BITS;
+        let left_behind = |step| from.number().wrapping_add(step).wrapping_sub(HISTORY);
+        let is_open = |number| self.word(number / WORD_BITS).fate(mask(number)) == Fate::Open;
+        if may_be_open && (1..=steps).map(left_behind).any(is_open) {
+            return false;
+        }
+        let words = (to.number() / WORD_BITS).wrapping_sub(self.top) % WORDS;
+        // What is further ahead than the history reaches leaves nothing of it.
+        let skipped = words.saturating_sub(2 * REACH);
+        self.top = self.top.wrapping_add(skipped) % WORDS;
+        (skipped..words).for_each(|_| self.turn());
+        true
+    }
+
+    /// Goes on to the next word.
+    fn turn(&mut self) {
+        let leaving = self.top.wrapping_sub(1) % WORDS;
+        let retired = self.word(leaving);
+        if self.older.is_none() && retired != self.acknowledged(leaving) {
+            self.older = Some(Box::new(self.older_words()));
+        }
+        if let Some(place) = self.older.as_mut().and_then(|older| older.get_mut(usize::from(leaving % REACH))) {
+            *place = retired;
+        }
+        self.top = self.top.wrapping_add(1) % WORDS;
+        self.depth = (self.depth + 1).min(REACH + 1);
+        if let Some(word) = self.recent.get_mut(usize::from(self.top % 2)) {
+            *word = fresh(self.top);
+        }
+        if (2..=REACH).all(|behind| {
+            let number = self.top.wrapping_sub(behind) % WORDS;
+            self.word(number) == self.acknowledged(number)
+        }) {
+            self.older = None;
+        }
+    }
+
+    fn behind(&self, word: u16) -> u16 {
+        self.top.wrapping_sub(word) % WORDS
+    }
+
+    fn word(&self, number: u16) -> Word {
+        let behind = self.behind(number);
+        let kept = match &self.older {
+            _ if behind <= 1 => self.recent.get(usize::from(number % 2)),
+            _ if behind > REACH => None,
+            Some(older) => older.get(usize::from(number % REACH)),
+            None => return self.acknowledged(number),
+        };
+        kept.copied().unwrap_or_default()
+    }
+
+    /// A word in which everything from the first number on is acknowledged.
+    fn acknowledged(&self, number: u16) -> Word {
+        let behind = self.behind(number);
+        let since_first = match self.depth {
+            depth if behind > depth => 0,
+            depth if behind == depth && depth <= REACH => u64::MAX << (self.first % WORD_BITS),
+            _ => u64::MAX,
+        };
+        Word { heard: Word::ACKNOWLEDGED.heard & since_first, settled: Word::ACKNOWLEDGED.settled & since_first }
+    }
+
+    /// The words behind the two recent ones, when nothing but acknowledgements is in them.
+    fn older_words(&self) -> [Word; REACH as usize] {
+        let mut words = [Word::default(); REACH as usize];
+        for behind in 2..=REACH {
+            let number = self.top.wrapping_sub(behind) % WORDS;
+            let place = words.get_mut(usize::from(number % REACH));
+            place.into_iter().for_each(|word| *word = self.acknowledged(number));
+        }
+        words
+    }
+}
+
+/// A word of which nothing has been heard. The 0 that the counter skips is as good as acknowledged.
+fn fresh(number: u16) -> Word {
+    let skipped = u64::from(number == 0);
+    Word { heard: skipped, settled: skipped }
+}
+
+/// The bit of a number in its word.
+fn mask(number: u16) -> u64 {
+    1 << (number % WORD_BITS)
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const FATES: [Fate; 4] = [Fate::Acknowledged, Fate::Refused, Fate::Unheard, Fate::Acknowledged];
@@ -89,11 +199,32 @@ mod tests {
         Seq::new(number).unwrap()
     }
 
+    /// The same in the simplest way: the fates of all numbers.
+    struct Plain(Vec<Fate>);
+
+    impl Plain {
+        fn set(&mut self, seq: Seq, fate: Fate) {
+            self.0[usize::from(seq.number())] = fate;
+        }
+
+        fn advance(&mut self, from: Seq, to: Seq) -> bool {
+            let steps = to.number().wrapping_sub(from.number());
+            let old = |step: u16| usize::from(from.number().wrapping_add(step).wrapping_sub(HISTORY));
+            if (1..=steps.min(HISTORY)).any(|step| self.0[old(step)] == Fate::Open) {
+                return false;
+            }
+            for step in 1..=steps {
+                self.0[usize::from(from.number().wrapping_add(step))] = Fate::Unheard;
+            }
+            true
+        }
+    }
+
     #[test]
     fn fates_are_kept_for_512_numbers_across_the_wrap() {
-        let mut history = History::default();
         let mut top = seq(65_000);
-        let mut all = alloc::vec![top];
+        let mut history = History::begin(top);
+        let mut all = vec![top];
         history.set(top, Fate::Acknowledged);
         for step in 0..3_000_u32 {
             let next = top.next();
@@ -112,16 +243,72 @@ mod tests {
 
     #[test]
     fn a_jump_clears_what_it_leaves_behind_unless_it_is_open() {
-        let mut history = History::default();
+        let mut history = History::begin(seq(10));
         history.set(seq(10), Fate::Open);
+        assert!(history.advance(seq(10), seq(11)));
         history.set(seq(11), Fate::Open);
-        assert!(!history.advance(seq(11), seq(522)), "10 is open and would share its slot with 522");
+        assert!(!history.advance(seq(11), seq(522)), "10 is open and would fall out");
         assert!(!history.advance(seq(11), seq(11 + 32_767)));
         history.set(seq(10), Fate::Acknowledged);
         assert!(history.advance(seq(11), seq(522)));
         assert_eq!((history.fate(seq(522)), history.fate(seq(11))), (Fate::Unheard, Fate::Open));
         history.set(seq(11), Fate::Refused);
         assert!(history.advance(seq(522), seq(522 + 32_767)));
-        assert_eq!(history.fate(seq(11)), Fate::Unheard);
+        assert_eq!(history.fate(seq(522 + 32_767)), Fate::Unheard);
+    }
+
+    #[test]
+    fn who_has_everything_acknowledged_takes_no_room_for_it() {
+        let mut top = seq(65_000);
+        let mut history = History::begin(top);
+        history.set(top, Fate::Acknowledged);
+        for step in 0..2_000 {
+            let (last, next) = (top, top.next());
+            assert!(history.advance(last, next));
+            history.set(next, Fate::Open);
+            // One is left out, and acknowledged much later.
+            if step != 1_000 {
+                history.set(next, Fate::Acknowledged);
+            }
+            if step == 1_400 {
+                let left_out = seq(next.number() - 400);
+                assert_eq!(history.fate(left_out), Fate::Open);
+                history.set(left_out, Fate::Acknowledged);
+            }
+            let remembers = (1_200..1_400).contains(&step);
+            assert!(history.older.is_some() == remembers || (1_000..1_600).contains(&step), "{step}");
+            top = next;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_knows_what_the_simplest_history_knows(
+            first in 1..=u16::MAX,
+            steps in proptest::collection::vec((prop_oneof![20 => 1..4_u16, 2 => 1..600_u16, 1 => 1..32_767_u16], 0..600_u16, 0..4_usize), 1..400),
+        ) {
+            let mut top = seq(first);
+            let mut history = History::begin(top);
+            let mut plain = Plain(vec![Fate::Unheard; 1 << 16]);
+            history.set(top, Fate::Acknowledged);
+            plain.set(top, Fate::Acknowledged);
+            for (ahead, back, fate) in steps {
+                let fates = [Fate::Open, Fate::Acknowledged, Fate::Refused, Fate::Acknowledged];
+                if let Some(next) = Seq::new(top.number().wrapping_add(ahead)) {
+                    let advanced = history.advance(top, next);
+                    prop_assert_eq!(advanced, plain.advance(top, next));
+                    if advanced {
+                        top = next;
+                    }
+                }
+                if let Some(old) = Seq::new(top.number().wrapping_sub(back % HISTORY)) {
+                    history.set(old, fates[fate]);
+                    plain.set(old, fates[fate]);
+                }
+                for old in (0..HISTORY).filter_map(|back| Seq::new(top.number().wrapping_sub(back))) {
+                    prop_assert_eq!(history.fate(old), plain.0[usize::from(old.number())], "{} seen from {}", old, top);
+                }
+            }
+        }
     }
 }

@@ -110,7 +110,10 @@ impl Receiving {
                 }
                 self.highest = Some(seq);
             }
-            None => self.highest = Some(seq),
+            None => {
+                self.highest = Some(seq);
+                self.history = History::begin(seq);
+            }
         }
         self.history.set(seq, Fate::Open);
         self.open_count = self.open_count.saturating_add(1);

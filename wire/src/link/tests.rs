@@ -103,7 +103,7 @@ fn poll(link: &mut Alone, now: Instant) -> (Vec<u16>, Vec<u64>) {
 
 #[test]
 fn an_idle_link_is_small() {
-    assert!(size_of::<Link>() <= 176, "{}", size_of::<Link>());
+    assert!(size_of::<Link>() <= 100, "{}", size_of::<Link>());
 }
 
 #[test]

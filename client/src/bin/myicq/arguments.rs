@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{contacts, decode, listen, pages, profile, register, send, status};
+use crate::{contacts, decode, group, listen, pages, profile, register, search, send, status};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Add(contacts::AddArguments),
     /// Take somebody off the contact list.
     Remove(contacts::ChangeArguments),
+    /// Find users by number, nick or e-mail address.
+    Search(search::Arguments),
+    /// List groups, make one, or enter one.
+    Group(group::Arguments),
     /// Show a status to the contacts.
     Status(status::Arguments),
     /// Print a profile, or change one's own.
@@ -91,6 +95,12 @@ mod tests {
             "myicq contacts --server a:1 --uin 10001 --password-stdin",
             "myicq add --server a:1 --uin 10001 --password-stdin 10002",
             "myicq remove --server a:1 --uin 10001 --password-stdin 10002",
+            "myicq search --server a:1 --uin 10001 --password-stdin 10002",
+            "myicq search --server a:1 --uin 10001 --password-stdin --nick Ann --email ann@example.org --after 10002",
+            "myicq search --server a:1 --uin 10001 --password-stdin --random --json",
+            "myicq group --server a:1 --uin 10001 --password-stdin list --json",
+            "myicq group --server a:1 --uin 10001 --password-stdin create talk --say hello --for 1s",
+            "myicq group --server a:1 --uin 10001 --password-stdin enter 10001 --json",
             "myicq status --server a:1 --uin 10001 --password-stdin away --for 1m",
             "myicq profile --server a:1 --uin 10001 --password-stdin",
             "myicq profile --server a:1 --uin 10001 --password-stdin 10002",

@@ -88,7 +88,7 @@ impl From<RequestError> for Failure {
         match error {
             RequestError::Misuse(misuse) => misuse.into(),
             error @ RequestError::Ended(_) => Self { error: error.into(), code: code::SESSION_ENDED },
-            RequestError::Refused(_) => Self { error: error.into(), code: code::REFUSED },
+            RequestError::Refused(_) | RequestError::Group(_) => Self { error: error.into(), code: code::REFUSED },
             RequestError::NotAcknowledged => {
                 Self::new(code::NOT_ACKNOWLEDGED, format!("{error}: it may have arrived or not; try again later"))
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{EndReason, Event, Message, status_name};
+use myicq_client::{Client, EndReason, Event, Events, Message, status_name};
 
 use crate::connection::{Login, duration};
 use crate::failure::Failure;
@@ -35,17 +35,31 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (client, mut events) = arguments.login.connect(arguments.status.into()).await?;
-    let mut left = arguments.count;
-    let stopped = until_stopped(arguments.duration);
+    let reader = arguments.mark_read.then_some(&client);
+    let outcome = listen(&mut events, reader, arguments.json, arguments.count, arguments.duration).await;
+    client.logout().await;
+    outcome
+}
+
+/// Prints what happens until the session ends, somebody wants the program to end, or there have been so many messages. A `reader` tells
+/// of each that it has been read.
+pub(crate) async fn listen(
+    events: &mut Events,
+    reader: Option<&Client>,
+    json: bool,
+    mut left: Option<u64>,
+    duration: Option<Duration>,
+) -> Result<(), Failure> {
+    let stopped = until_stopped(duration);
     tokio::pin!(stopped);
-    let outcome = loop {
+    loop {
         tokio::select! {
             // First what is there already, so that a message is never overtaken by the end.
             biased;
             delivery = events.next_delivery() => {
                 let Some(delivery) = delivery else { break Ok(()) };
                 // Confirmed when it is out: what could not be printed stays with the server.
-                match show(&delivery.event, arguments.json) {
+                match show(&delivery.event, json) {
                     Ok(()) => delivery.ticket.into_iter().for_each(|ticket| events.confirm(ticket)),
                     // Who reads along has had enough.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
@@ -55,9 +69,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
                     Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
                     Event::Ended { reason } => break Err(reason.into()),
                     Event::Message { from, id, .. } => {
-                        if let Some(id) = id.filter(|_| arguments.mark_read) {
+                        if let Some((reader, id)) = reader.zip(id) {
                             // The end of the session shows as an event, and nothing else is worth ending it.
-                            let _ = client.read(from, id).await;
+                            let _ = reader.read(from, id).await;
                         }
                         left = left.map(|left| left - 1);
                     }
@@ -69,9 +83,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             outcome = &mut stopped => break outcome.map_err(Failure::from),
         }
-    };
-    client.logout().await;
-    outcome
+    }
 }
 
 /// Returns when somebody wants the program to end, or `duration` is over.
@@ -103,7 +115,12 @@ async fn terminated() -> io::Result<()> {
 }
 
 fn show(event: &Event, json: bool) -> io::Result<()> {
-    if json { output::json(event) } else { output::line(human(event)) }
+    match event {
+        event if json => output::json(event),
+        // For programs that show groups, at every login.
+        Event::GroupTypes { .. } => Ok(()),
+        event => output::line(human(event)),
+    }
 }
 
 /// An event as one line for people.
@@ -128,6 +145,13 @@ fn human(event: &Event) -> String {
         Event::Read { by, up_to } => format!("* {by} has read up to message {up_to}"),
         Event::Typing { from, is_typing: true } => format!("* {from} is typing"),
         Event::Typing { from, is_typing: false } => format!("* {from} has stopped typing"),
+        Event::GroupEntered { group, member } => {
+            format!("* {} {} entered group {group}", member.uin, Plain(&member.nick))
+        }
+        Event::GroupExited { group, uin } => format!("* {uin} left group {group}"),
+        Event::GroupMessage { group, from, time, text } => {
+            format!("{} {from} in group {group} says: {}", Utc(*time), Plain(text))
+        }
         Event::Ended { reason } => format!("* {reason}"),
         event => format!("* {event:?}"),
     }

@@ -5,11 +5,13 @@ mod connection;
 mod contacts;
 mod decode;
 mod failure;
+mod group;
 mod listen;
 mod output;
 mod pages;
 mod profile;
 mod register;
+mod search;
 mod send;
 mod status;
 
@@ -40,6 +42,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Contacts(arguments) => contacts::list(arguments).await,
             Command::Add(arguments) => contacts::add(arguments).await,
             Command::Remove(arguments) => contacts::remove(arguments).await,
+            Command::Search(arguments) => search::run(arguments).await,
+            Command::Group(arguments) => group::run(arguments).await,
             Command::Status(arguments) => status::run(arguments).await,
             Command::Profile(arguments) => profile::run(arguments).await,
             Command::Decode(arguments) => decode::run(&arguments),

@@ -67,7 +67,7 @@ impl Frontend {
         if header.uin == Uin::NONE || header.session.0 == 0 {
             return self.counters.drop(Drop::UnknownSession);
         }
-        if let Some(key) = self.sessions.find(header.uin, header.session) {
+        if let Some(key) = self.find_session(header.uin, header.session, hub) {
             return self.on_repeated_login(now, key, from, seq, HEADER_LEN + body.len());
         }
         let Login { password: Secret(password), status, real_ip, port, .. } = login;
@@ -141,7 +141,7 @@ impl Frontend {
     /// The password is right: a session that has yet to prove its address.
     fn open_half(&mut self, now: Now, (origin, seq, len): (Origin, Seq, usize), login: PendingLogin, hub: &mut Hub) {
         let (address, id) = origin;
-        if self.sessions.find(login.uin, id).is_some() {
+        if self.find_session(login.uin, id, hub).is_some() {
             return self.counters.drop(Drop::LoginInSession);
         }
         let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.take());
@@ -206,11 +206,11 @@ impl Frontend {
 
     /// The client has acknowledged a number that only who reads at its address can know.
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some(half_open) = session.half_open.take() else { return };
+        let Some(half_open) = self.sessions.on_proven(key) else { return };
         self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
-        let has_receipts = session.has_receipts();
+        let has_receipts = self.sessions.get(key).is_some_and(Session::has_receipts);
+        self.tell_group_types(now, key, hub);
         hub.open(now, key, half_open.status, half_open.place);
         if has_receipts {
             hub.subscribe_to_receipts(key);

@@ -3,6 +3,7 @@
 //! A session begins in `login`, its requests are handled in `requests`, and what the hub has to say goes out through
 //! `replies`. This file holds what they share: the sessions, their timers, and a datagram's first steps.
 
+mod groups;
 mod login;
 mod notices;
 mod outbox;
@@ -10,6 +11,7 @@ mod profile;
 mod registration;
 mod replies;
 mod requests;
+mod search;
 mod session;
 mod sessions;
 mod timers;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use myicq_wire::link::{Output, Retained, Timing, Token};
-use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
 use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
@@ -198,6 +200,10 @@ impl Frontend {
         }
     }
 
+    fn find_session(&self, uin: Uin, id: SessionId, hub: &Hub) -> Option<SessionKey> {
+        self.sessions.find(hub.session_of(uin), uin, id)
+    }
+
     fn on_session_datagram(
         &mut self,
         now: Now,
@@ -206,7 +212,7 @@ impl Frontend {
         datagram: &[u8],
         hub: &mut Hub,
     ) {
-        let Some(key) = self.sessions.find(header.uin, header.session) else {
+        let Some(key) = self.find_session(header.uin, header.session, hub) else {
             return self.on_stray(now, from, header, command);
         };
         let Some(session) = self.sessions.get_mut(key) else { return };

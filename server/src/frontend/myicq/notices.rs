@@ -24,7 +24,7 @@ use crate::time::Now;
 const PAGE_LEN: usize = 48;
 
 /// Datagrams that wait for the link's window, beyond which notices wait elsewhere: a quarter of what the link takes.
-const QUEUED_MAX: usize = 64;
+pub(super) const QUEUED_MAX: usize = 64;
 
 /// Who comes within this time of the last arrival that a client was told of waits for the end of it. Nobody notices half a second.
 const ARRIVALS_FOLD: Duration = Duration::from_millis(500);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Authorization, Profile as WireProfile, Str};
+use myicq_wire::{Authorization, Profile as WireProfile, Str, message};
 
 use crate::config::Limits;
 use crate::hub::Refusal;
 use crate::store::Profile;
 
 /// Bytes of a nick, as the clients of 2003 have it.
-const NICK_MAX: usize = 16;
+pub(super) const NICK_MAX: usize = 16;
 
 /// Bytes of any other field on its way out: text can be longer in the reader's charset than it was in the writer's, and a profile has to
 /// fit a datagram.
@@ -18,6 +18,17 @@ const FIELD_MAX: usize = 255;
 
 /// Bytes of all fields, where each may be longer: what a datagram has room for, less its other fields and the padding of a sealed one.
 const FIELDS_MAX: usize = 4_000;
+
+/// Bytes that a text may have on its way out whose limit is `max`. In UTF-8 a character of two bytes takes three, and what another client of
+/// ours wrote must come back whole.
+pub(super) fn shown_max(max: usize, charset: Charset) -> usize {
+    if charset == Charset::Utf8 { max + max / 2 } else { max }
+}
+
+/// Whether the text of a message is within its limits.
+pub(super) fn is_sayable(text: &[u8], charset: Charset, limits: &Limits) -> bool {
+    charset.fits(text, message::MAX_TEXT) && charset.fits(message::words(text), limits.text_max)
+}
 
 /// A client's profile, or why it is refused.
 pub(super) fn from_wire(
@@ -60,9 +71,7 @@ pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(
     let mut room = FIELDS_MAX;
     let mut text = |text: &str, max: usize| {
         let encoded = charset.encode(text);
-        // In UTF-8 a character of two bytes takes three. What another client of ours wrote must come back whole.
-        let max = if charset == Charset::Utf8 { max + max / 2 } else { max };
-        let cut = charset.cut(&encoded, max.min(room)).to_vec();
+        let cut = charset.cut(&encoded, shown_max(max, charset).min(room)).to_vec();
         room -= cut.len();
         cut
     };

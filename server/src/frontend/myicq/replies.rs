@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use myicq_wire::link::{Outgoing, SendError, Token};
 use myicq_wire::{
-    AddFriendReply, Command, ContactProfile, EncodeError, Envelope, List, LoginError, LoginReply, RefusalReason,
-    Refused, Reply, Sent, Seq, ServerMessage, Str, UserProfile, encode_reply, message, seal_reply,
+    AddFriendReply, Command, ContactProfile, EncodeError, Envelope, GroupRef, List, LoginError, LoginReply,
+    RefusalReason, Refused, Reply, Sent, Seq, ServerMessage, Str, UserProfile, encode_reply, message, seal_reply,
 };
 
 use super::notices::{Notice, to_wire};
@@ -45,6 +45,11 @@ impl Frontend {
                 let reply = Reply::AddFriend(AddFriendReply { uin, result, domain: HERE });
                 self.reply(now, key, seq, &reply, hub);
             }
+            Answer::Found(found) => self.reply_found(now, key, seq, &found, hub),
+            Answer::Groups(groups) => self.reply_groups(now, key, seq, groups, hub),
+            Answer::Group(listing) => self.reply_group(now, key, seq, &listing, hub),
+            Answer::Created(group) => self.reply(now, key, seq, &Reply::CreateGroup(GroupRef { group }), hub),
+            Answer::Entered(group, outcome) => self.reply_entered(now, (key, seq), group, &outcome, hub),
             Answer::Refused(refusal) => self.refuse(now, key, (command, seq), refusal, hub),
         }
     }
@@ -58,6 +63,7 @@ impl Frontend {
             Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
             Tell::Receipt(receipt) => keys.iter().for_each(|&key| self.notify_receipt(now, key, receipt, hub)),
+            Tell::Group(news) => keys.iter().for_each(|&key| self.tell_group_news(now, key, &news, hub)),
             Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
         }
     }
@@ -167,7 +173,7 @@ impl Frontend {
         self.note_pushed(pushed);
     }
 
-    /// Refuses a request. Plain v1 has no word for it: a client of 2003 hears nothing and tells its user that the request was not
+    /// Refuses a request. Plain v1 mostly has no word for it: a client of 2003 hears nothing and tells its user that the request was not
     /// answered, but for a profile that does not exist, where there is nothing to be lost and nothing to be told.
     pub(super) fn refuse(
         &mut self,
@@ -183,6 +189,8 @@ impl Frontend {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
         } else if command == Command::UpdateContact && matches!(refusal, Refusal::NoSuchUser | Refusal::OtherDomain) {
             self.acknowledge(key, seq);
+        } else if matches!(command, Command::CreateGroup | Command::SearchGroup) {
+            self.reply_no_group(now, key, seq, command == Command::CreateGroup, hub);
         } else {
             session.link.forget(seq);
         }
@@ -213,5 +221,7 @@ fn reason(refusal: Refusal) -> RefusalReason {
         Refusal::NotAsked => RefusalReason::NOT_ASKED,
         Refusal::Busy => RefusalReason::BUSY,
         Refusal::Storage => RefusalReason::STORAGE,
+        Refusal::NoSuchGroup => RefusalReason::NO_SUCH_GROUP,
+        Refusal::TooMany => RefusalReason::TOO_MANY,
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    AddFriendReply, Authorization, ClientHeader, Command, KeepAliveReply, List, MAX_PASSWORD_LEN, MessageKind,
-    MessageRef, ModifyUser, RemoteContacts, Reply, Request, Secret, SendMessage, Seq, Str, Typing, message,
+    AddFriendReply, Address, Authorization, BroadcastMessage, ClientHeader, Command, EnterGroup, KeepAliveReply, List,
+    MAX_PASSWORD_LEN, MessageKind, MessageRef, ModifyUser, RemoteContacts, Reply, Request, SearchCustom, SearchRandom,
+    Secret, SendMessage, Seq, Str, Typing, message,
 };
 
-use super::{Frontend, profile};
+use super::{Frontend, profile, search};
 use crate::counters::{Drop, Event};
-use crate::hub::{Ask, Hub, Question, Refusal, SessionKey};
+use crate::hub::{Ask, Hub, Question, Refusal, Search, SessionKey};
 use crate::store::MessageId;
 use crate::time::Now;
 
@@ -97,49 +98,80 @@ impl Frontend {
     }
 
     fn handle(&mut self, now: Now, key: SessionKey, seq: Seq, request: &Request<'_>, hub: &mut Hub) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let (command, uin) = (request.command(), session.uin);
-        let ask = match *request {
-            Request::KeepAlive(_) => return self.on_keepalive(key, seq, hub.online_users()),
-            Request::GetContactList => Ask::Contacts,
+        match *request {
+            Request::KeepAlive(_) => self.on_keepalive(key, seq, hub.online_users()),
             Request::GetRemoteContactList => {
                 let domain = self.config.listen.domain.clone();
                 let contacts = RemoteContacts { domain: Str(domain.as_bytes()), contacts: List::new(&[]) };
-                return self.reply(now, key, seq, &Reply::GetRemoteContactList(contacts), hub);
+                self.reply(now, key, seq, &Reply::GetRemoteContactList(contacts), hub);
             }
-            Request::UpdateUser => Ask::Profile(uin),
-            Request::ChangeStatus(change) => Ask::ChangeStatus(change.status),
-            Request::UpdateContact(contact) if self.is_here(contact.domain) => Ask::Profile(contact.uin),
-            Request::UpdateContact(_) => return self.refuse(now, key, (command, seq), Refusal::OtherDomain, hub),
-            Request::AddFriend(contact) if self.is_here(contact.domain) => Ask::AddContact(contact.uin),
-            Request::AddFriend(contact) => {
+            Request::GetServerList => self.reply_servers(now, key, seq, hub),
+            Request::AddFriend(contact) if !self.is_here(contact.domain) => {
                 let (uin, domain) = (contact.uin, contact.domain);
                 let reply = AddFriendReply { uin, result: Authorization::NOBODY, domain };
-                return self.reply(now, key, seq, &Reply::AddFriend(reply), hub);
+                self.reply(now, key, seq, &Reply::AddFriend(reply), hub);
             }
-            Request::DelFriend(contact) if self.is_here(contact.domain) => Ask::RemoveContact(contact.uin),
             // Nobody of another domain is on a list of this server.
-            Request::DelFriend(_) => return self.acknowledge(key, seq),
-            Request::ModifyUser(change) => match self.new_profile(key, &change) {
-                Ok(ask) => ask,
-                Err(refusal) => return self.refuse(now, key, (command, seq), refusal, hub),
+            Request::DelFriend(contact) if !self.is_here(contact.domain) => self.acknowledge(key, seq),
+            // Nor is anybody there whom it knows.
+            Request::SearchRandom(SearchRandom { domain })
+            | Request::SearchCustom(SearchCustom::Uin(Address { domain, .. }))
+                if !self.is_here(domain) =>
+            {
+                self.reply(now, key, seq, &Reply::Search(List::new(&[])), hub);
+            }
+            // For the plug-ins of games. In a group that talks they do nothing.
+            Request::GroupStart(_) | Request::GroupCommand(_) => self.acknowledge(key, seq),
+            _ => match self.question_of(key, request) {
+                Ok(Some(ask)) => hub.handle_ask(now, question(key, request.command(), seq), ask),
+                Ok(None) => {
+                    self.counters.event(Event::Unsupported);
+                    self.acknowledge(key, seq);
+                }
+                Err(refusal) => self.refuse(now, key, (request.command(), seq), refusal, hub),
             },
-            Request::SendMessage(message) => match self.new_message(key, &message) {
-                Ok(ask) => ask,
-                Err(refusal) => return self.refuse(now, key, (command, seq), refusal, hub),
-            },
+        }
+    }
+
+    /// What a request asks of the hub, if it asks anything.
+    fn question_of<'a>(&self, key: SessionKey, request: &Request<'a>) -> Result<Option<Ask<'a>>, Refusal> {
+        let Some(session) = self.sessions.get(key) else { return Ok(None) };
+        let ask = match *request {
+            Request::GetContactList => Ask::Contacts,
+            Request::UpdateUser => Ask::Profile(session.uin),
+            Request::ChangeStatus(change) => Ask::ChangeStatus(change.status),
+            Request::UpdateContact(contact) if self.is_here(contact.domain) => Ask::Profile(contact.uin),
+            Request::UpdateContact(_) => return Err(Refusal::OtherDomain),
+            Request::AddFriend(contact) => Ask::AddContact(contact.uin),
+            Request::DelFriend(contact) => Ask::RemoveContact(contact.uin),
+            Request::ModifyUser(change) => self.new_profile(key, &change)?,
+            Request::SendMessage(message) => self.new_message(key, &message)?,
+            Request::SearchRandom(_) => Ask::Search(Search::Random),
+            Request::SearchCustom(SearchCustom::Uin(address)) => Ask::Search(Search::Number(address.uin)),
+            Request::SearchCustom(SearchCustom::Words(words)) => {
+                Ask::Search(search::from_wire(&words, session.charset))
+            }
+            Request::BroadcastMessage(BroadcastMessage { kind: MessageKind::TEXT, text }) => {
+                Ask::Broadcast(session.charset.decode(message::words(text.0)).into_owned())
+            }
+            Request::BroadcastMessage(_) => return Err(Refusal::Malformed),
+            Request::GetGroupList(list) => Ask::Groups(list.group_type),
+            Request::SearchGroup(group) => Ask::Group(group.group),
+            Request::CreateGroup(group) => self.new_group(key, &group)?,
+            Request::EnterGroup(EnterGroup { group, password: Secret(password) }) => {
+                Ask::EnterGroup { group, password: password.into() }
+            }
+            Request::ExitGroup(group) => Ask::ExitGroup(group.group),
+            Request::GroupMessage(said) => self.new_group_text(key, &said)?,
             Request::Typing(Typing { uin: to, is_typing }) if session.has_receipts() => {
                 Ask::Typing { to, is_typing: is_typing != 0 }
             }
             Request::Read(MessageRef { uin: from, id }) if session.has_receipts() => {
                 Ask::Read { from, up_to: MessageId(id) }
             }
-            _ => {
-                self.counters.event(Event::Unsupported);
-                return self.acknowledge(key, seq);
-            }
+            _ => return Ok(None),
         };
-        hub.handle_ask(now, question(key, command, seq), ask);
+        Ok(Some(ask))
     }
 
     /// Whether a domain is this server's own.
@@ -179,9 +211,7 @@ impl Frontend {
         if kind == MessageKind::ADDED {
             return Err(Refusal::NotAllowed);
         }
-        let fits =
-            charset.fits(text, message::MAX_TEXT) && charset.fits(message::words(text), self.config.limits.text_max);
-        if !fits {
+        if !profile::is_sayable(text, charset, &self.config.limits) {
             return Err(Refusal::TooLong);
         }
         let text = message::sanitize(kind, text, charset).map_err(|_| Refusal::Malformed)?;

@@ -4,14 +4,14 @@ use hashbrown::HashMap;
 use myicq_wire::{SessionId, Uin};
 use slab::Slab;
 
-use super::session::Session;
+use super::session::{HalfOpen, Session};
 use crate::hub::SessionKey;
 
-/// Sessions by their keys, and by what their datagrams carry. An idle one costs its slot and 13 bytes in the index.
+/// Sessions by their keys. Who is here the hub knows; those that are half-open are found by what their datagrams carry.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     slots: Slab<Session>,
-    index: HashMap<(Uin, SessionId), u32>,
+    half_open: HashMap<(Uin, SessionId), u32>,
     last_serial: u64,
 }
 
@@ -20,22 +20,31 @@ impl Sessions {
         self.slots.len()
     }
 
-    /// Takes in a session whose uin and sid no other one has. `None` when there is one, or 2^32 of them.
+    /// Takes in a half-open session. `None` when there is one with its uin and sid, or 2^32 of them.
     pub(super) fn insert(&mut self, mut session: Session) -> Option<SessionKey> {
         let id = (session.uin, session.id);
         let slot = u32::try_from(self.slots.vacant_key()).ok()?;
-        if self.index.contains_key(&id) {
+        if self.half_open.contains_key(&id) {
             return None;
         }
-        self.index.insert(id, slot);
+        self.half_open.insert(id, slot);
         self.last_serial += 1;
         session.serial = self.last_serial;
         self.slots.insert(session);
         Some(SessionKey { uin: id.0, slot, serial: self.last_serial })
     }
 
-    pub(super) fn find(&self, uin: Uin, id: SessionId) -> Option<SessionKey> {
-        self.key(*self.index.get(&(uin, id))?)
+    /// The address of a session is proven: from now on the hub knows it.
+    pub(super) fn on_proven(&mut self, key: SessionKey) -> Option<Box<HalfOpen>> {
+        let session = self.slots.get_mut(usize::try_from(key.slot).ok()?).filter(|it| it.serial == key.serial)?;
+        self.half_open.remove(&(session.uin, session.id));
+        session.half_open.take()
+    }
+
+    /// The session that a datagram belongs to. `here` is the one that the hub has of its user.
+    pub(super) fn find(&self, here: Option<SessionKey>, uin: Uin, id: SessionId) -> Option<SessionKey> {
+        let is_its = |key: &SessionKey| self.get(*key).is_some_and(|session| session.id == id);
+        here.filter(is_its).or_else(|| self.key(*self.half_open.get(&(uin, id))?))
     }
 
     /// The key of the session that is in a slot.
@@ -54,7 +63,9 @@ impl Sessions {
 
     pub(super) fn remove(&mut self, key: SessionKey) -> Option<Session> {
         let session = self.get(key)?;
-        self.index.remove(&(session.uin, session.id));
+        if session.half_open.is_some() {
+            self.half_open.remove(&(session.uin, session.id));
+        }
         self.slots.try_remove(usize::try_from(key.slot).ok()?)
     }
 }

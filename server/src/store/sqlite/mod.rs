@@ -4,6 +4,7 @@
 //! COMMIT (`synchronous = FULL`), so what has been answered survives the loss of power. Within a batch, requests of one kind
 //! share their statements.
 
+mod broadcasts;
 mod mail;
 mod open;
 mod reader;

@@ -12,7 +12,7 @@ use sqlx::error::{Error, Result};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query};
 
-use crate::store::{Message, MessageId, Outcome, Profile, Work};
+use crate::store::{Card, Message, MessageId, Outcome, Profile, Work};
 
 /// Something with its place in a batch.
 type Placed<T> = (usize, T);
@@ -27,12 +27,17 @@ struct Page {
 /// Does reads. What lies there and cannot be understood fails alone; an error is the database's.
 pub(super) async fn read(connection: &mut SqliteConnection, works: &[Placed<&Work>]) -> Result<Vec<Placed<Outcome>>> {
     let (mut accounts, mut profiles, mut contacts, mut pages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut readers = Vec::new();
     let mut outcomes = Vec::with_capacity(works.len());
     for &(place, work) in works {
         match *work {
             Work::LoadAccount { uin } => accounts.push((place, uin)),
             Work::LoadProfile { uin } => profiles.push((place, uin)),
             Work::LoadContacts { uin } => contacts.push((place, uin)),
+            Work::LoadLastBroadcast { uin } => readers.push((place, uin)),
+            Work::LoadCards { .. } | Work::SearchUsers { .. } => {
+                outcomes.push((place, search(connection, work).await?));
+            }
             Work::LoadMessages { recipient, after, limit } => pages.push((place, Page { recipient, after, limit })),
             _ => outcomes.push((place, Outcome::Failed)),
         }
@@ -43,6 +48,8 @@ pub(super) async fn read(connection: &mut SqliteConnection, works: &[Placed<&Wor
     outcomes.extend(read_users(connection, sql, &profiles, profile).await?);
     let sql = "SELECT value, (SELECT json_group_array(contact) FROM contacts WHERE owner = value) FROM json_each(?)";
     outcomes.extend(read_users(connection, sql, &contacts, contact_list).await?);
+    let sql = "SELECT uin, last_broadcast FROM json_each(?) CROSS JOIN users ON uin = value";
+    outcomes.extend(read_users(connection, sql, &readers, last_broadcast).await?);
     outcomes.extend(read_pages(connection, &pages).await?);
     Ok(outcomes)
 }
@@ -81,6 +88,11 @@ fn account(row: Option<&SqliteRow>) -> Result<Outcome> {
     Ok(Outcome::Account(row.map(|row| row.try_get(1)).transpose()?))
 }
 
+fn last_broadcast(row: Option<&SqliteRow>) -> Result<Outcome> {
+    let id: i64 = row.map_or(Ok(0), |row| row.try_get(1))?;
+    Ok(Outcome::LastBroadcast(MessageId(id.cast_unsigned())))
+}
+
 fn profile(row: Option<&SqliteRow>) -> Result<Outcome> {
     let Some(row) = row else { return Ok(Outcome::Profile(None)) };
     let profile = Profile {
@@ -104,6 +116,41 @@ fn profile(row: Option<&SqliteRow>) -> Result<Outcome> {
         auth: Authorization(row.try_get("auth")?),
     };
     Ok(Outcome::Profile(Some(Arc::new(profile))))
+}
+
+/// Users by nick; by address; by both. Each names the condition of its index, and nothing else that has one.
+const BY_NICK: &str = "SELECT uin, face, nick, province FROM users WHERE nick = ? COLLATE NOCASE AND nick <> '' \
+                       AND uin > ? ORDER BY uin LIMIT ?";
+const BY_EMAIL: &str = "SELECT uin, face, nick, province FROM users WHERE email = ? COLLATE NOCASE AND email <> '' \
+                        AND uin > ? ORDER BY uin LIMIT ?";
+const BY_BOTH: &str = "SELECT uin, face, nick, province FROM users WHERE email = ? COLLATE NOCASE AND email <> '' \
+                       AND +nick = ? COLLATE NOCASE AND uin > ? ORDER BY uin LIMIT ?";
+
+/// What lists show of users. Each search is a statement of its own: there are few.
+pub(super) async fn search(connection: &mut SqliteConnection, work: &Work) -> Result<Outcome> {
+    let found = match work {
+        Work::LoadCards { uins } => {
+            let sql = "SELECT DISTINCT uin, face, nick, province FROM json_each(?) CROSS JOIN users ON uin = value ORDER BY uin";
+            query(sql).bind(json(uins.iter().map(|uin| uin.0)))
+        }
+        Work::SearchUsers { nick, email, after, limit } => {
+            let words = match (nick.is_empty(), email.is_empty()) {
+                (true, true) => return Ok(Outcome::Cards(Vec::new())),
+                (false, true) => query(BY_NICK).bind(nick),
+                (true, false) => query(BY_EMAIL).bind(email),
+                (false, false) => query(BY_BOTH).bind(email).bind(nick),
+            };
+            words.bind(after.0).bind(i64::try_from(*limit).unwrap_or(i64::MAX))
+        }
+        _ => return Ok(Outcome::Failed),
+    };
+    let cards = found.fetch_all(connection).await?.iter().map(card).collect::<Result<_>>();
+    Ok(or_failed(cards.map(Outcome::Cards)))
+}
+
+fn card(row: &SqliteRow) -> Result<Card> {
+    let uin = Uin(row.try_get(0)?);
+    Ok(Card { uin, face: Face(row.try_get(1)?), nick: row.try_get(2)?, province: row.try_get(3)? })
 }
 
 fn contact_list(row: Option<&SqliteRow>) -> Result<Outcome> {
@@ -165,4 +212,24 @@ fn message(row: &SqliteRow) -> Result<Message> {
         text: row.try_get::<&[u8], _>(7)?.into(),
         charset,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::super::SqliteStore;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_search_reads_a_page_of_an_index_and_sorts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(folder.path()).await.unwrap();
+        for (sql, index) in [(BY_NICK, "users_by_nick"), (BY_EMAIL, "users_by_email"), (BY_BOTH, "users_by_email")] {
+            let explain = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+            let steps = explain.fetch_all(&mut store.connection).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+            assert!(steps.len() == 1 && steps[0].contains(index), "{steps:?}");
+        }
+    }
 }

@@ -55,12 +55,10 @@ impl SqliteStore {
         if let Some(uin) = uin.filter(|uin| !(Uin(1)..=CHOSEN_UIN_MAX).contains(uin)) {
             return Err(UserError::NotAllowed(uin));
         }
-        let inserted = query("INSERT INTO users (uin, nick, password_hash) VALUES (?, ?, ?) RETURNING uin")
-            .bind(uin.map(|uin| uin.0))
-            .bind(nick)
-            .bind(password_hash)
-            .fetch_one(&mut self.connection)
-            .await;
+        let sql = "INSERT INTO users (uin, nick, password_hash, last_broadcast) \
+                   VALUES (?, ?, ?, (SELECT coalesce(max(id), 0) FROM broadcasts)) RETURNING uin";
+        let inserted =
+            query(sql).bind(uin.map(|uin| uin.0)).bind(nick).bind(password_hash).fetch_one(&mut self.connection).await;
         match (inserted, uin) {
             (Ok(row), _) => Ok(Uin(row.try_get("uin")?)),
             (Err(sqlx::Error::Database(error)), Some(uin)) if error.kind() == ErrorKind::UniqueViolation => {

@@ -5,6 +5,7 @@ use sqlx::error::{Error, ErrorKind};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, query, query_scalar};
 
+use super::{broadcasts, reads};
 use crate::store::memory::OPEN_REQUESTS_MAX;
 use crate::store::{AddOutcome, MessageId, Outcome, Profile, Work};
 
@@ -48,10 +49,15 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
             answer_authorization(connection, asker, target, granted, max).await
         }
         Work::LoadLastMessage => Ok(Outcome::LastMessage(last_message(connection).await?)),
+        Work::StoreBroadcast { .. } | Work::LoadBroadcasts { .. } | Work::ReadBroadcast { .. } => {
+            broadcasts::perform(connection, work).await
+        }
+        Work::LoadCards { .. } | Work::SearchUsers { .. } => Ok(reads::search(connection, work).await?),
         Work::LoadAccount { .. }
         | Work::LoadProfile { .. }
         | Work::LoadContacts { .. }
         | Work::LoadMessages { .. }
+        | Work::LoadLastBroadcast { .. }
         | Work::StoreMessage { .. }
         | Work::DeleteMessage { .. } => {
             debug_assert!(false, "{work:?} is done many at a time");
@@ -61,10 +67,9 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
 }
 
 async fn create_user(connection: &mut SqliteConnection, password_hash: &str) -> Done {
-    let uin: u32 = query_scalar("INSERT INTO users (password_hash) VALUES (?) RETURNING uin")
-        .bind(password_hash)
-        .fetch_one(connection)
-        .await?;
+    let sql = "INSERT INTO users (password_hash, last_broadcast) \
+               VALUES (?, (SELECT coalesce(max(id), 0) FROM broadcasts)) RETURNING uin";
+    let uin: u32 = query_scalar(sql).bind(password_hash).fetch_one(connection).await?;
     Ok(Outcome::Created(Uin(uin)))
 }
 
@@ -165,13 +170,14 @@ async fn answer_authorization(
     Ok(Outcome::Authorized(asked))
 }
 
-/// The highest number of a message that is kept, or 0.
+/// The highest number of a message or broadcast that is kept, or 0.
 pub(super) async fn last_message(connection: &mut SqliteConnection) -> sqlx::Result<MessageId> {
-    let last: i64 = query_scalar("SELECT coalesce(max(id), 0) FROM messages").fetch_one(connection).await?;
+    let sql = "SELECT max((SELECT coalesce(max(id), 0) FROM messages), (SELECT coalesce(max(id), 0) FROM broadcasts))";
+    let last: i64 = query_scalar(sql).fetch_one(connection).await?;
     Ok(MessageId(last.try_into().unwrap_or_default()))
 }
 
 /// A number of rows as SQLite counts them.
-fn count(rows: usize) -> i64 {
+pub(super) fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -103,6 +103,8 @@ causes! {
         Probed = "probes",
         /// A message was delivered to a session and acknowledged by it.
         Delivered = "messages_delivered",
+        /// A notice of a delivery, of reading or of typing was not sent to a client that is slow to acknowledge.
+        ReceiptDropped = "receipts_dropped",
         /// A request that this server does not have yet was acknowledged.
         Unsupported = "requests_unsupported",
     }

@@ -120,7 +120,8 @@ impl From<RunError> for Failure {
             | RunError::NoSuchAddress(_)
             | RunError::Privileged(_)
             | RunError::Socket { .. }
-            | RunError::Metrics { .. } => Exit::Unavailable,
+            | RunError::Metrics { .. }
+            | RunError::Tunnel { .. } => Exit::Unavailable,
             RunError::HashCost(_) => Exit::Usage,
             RunError::System { .. } => Exit::System,
             RunError::Died(_) => Exit::Software,

@@ -8,11 +8,10 @@ mod log;
 mod trial;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use myicq_server::driver;
+use myicq_server::driver::{self, Listening};
 
 use crate::cli::{Cli, Command, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -56,12 +55,16 @@ fn run(args: RunArgs) -> Result<(), Failure> {
         return trial::demo::run(sources);
     }
     let config = sources.load()?.config;
-    driver::run(config, Some(sources), |address, _| announce(address))?;
+    driver::run(config, Some(sources), |listening, _| announce(&listening))?;
     Ok(())
 }
 
-/// Scripts wait for this line. One that has closed our output does not want it.
-fn announce(address: SocketAddr) {
+/// Scripts wait for the first of these lines. One that has closed our output does not want it.
+fn announce(listening: &Listening) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "listening on udp {address}").and_then(|()| out.flush());
+    let _ = writeln!(out, "listening on udp {}", listening.udp);
+    if let Some(tunnel) = listening.tunnel {
+        let _ = writeln!(out, "listening on tcp {tunnel}");
+    }
+    let _ = out.flush();
 }

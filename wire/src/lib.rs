@@ -51,7 +51,9 @@ mod writer;
 
 pub use capability::Capabilities;
 pub use command::{Answer, COMMANDS, Command, CommandInfo, RequestInfo};
-pub use datagram::{Envelope, Sealing, encode_reply, encode_request, open_request, readdress_reply};
+pub use datagram::{
+    Envelope, Sealing, encode_reply, encode_request, open_reply, open_request, readdress_reply, seal_reply,
+};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::{Field, List, Opaque, Record, Secret, Str};
 pub use header::{COMMAND_AT, ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};

@@ -185,6 +185,11 @@ impl Mailboxes {
         others.into_iter().any(|(_, other)| other.letters.load(Ordering::Relaxed) > LETTERS_MAX)
     }
 
+    /// The shard that a datagram is for.
+    pub(super) fn owner_of_datagram(&self, datagram: &[u8]) -> u32 {
+        self.share.owner_of_datagram(datagram)
+    }
+
     /// Hands datagrams over to the shard that they are for. Says how many of them there was no room for: none, or all. The
     /// reader is to say when it has read them ([`Self::datagrams_read`]).
     pub(super) fn hand_over(&self, shard: u32, datagrams: Datagrams) -> usize {

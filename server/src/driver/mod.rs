@@ -21,6 +21,7 @@ mod shard;
 mod signals;
 mod socket;
 mod store;
+mod tunnel;
 
 use std::io;
 use std::net::SocketAddr;
@@ -84,6 +85,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The tunnel cannot be listened for.
+    #[error("cannot listen on TCP {address} for the tunnel; choose another address with --tunnel, or --tunnel off")]
+    Tunnel {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refuses a thread, a runtime, a signal handler or randomness.
     #[error("the system refuses {what}")]
     System {
@@ -102,6 +111,15 @@ pub enum RunError {
     Interrupted,
 }
 
+/// Where a server is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// By datagrams.
+    pub udp: SocketAddr,
+    /// Through the tunnel, if that is on.
+    pub tunnel: Option<SocketAddr>,
+}
+
 /// Tells a server to stop, as SIGTERM does.
 #[derive(Clone, Debug)]
 pub struct Stop(mpsc::UnboundedSender<()>);
@@ -115,16 +133,16 @@ impl Stop {
 }
 
 /// Runs a server until it is told to stop (SIGTERM, SIGINT). `sources` is what SIGHUP reads again; without any it stops the
-/// server, too. `ready` is called once, with the address that it listens on, as soon as datagrams are taken.
+/// server, too. `ready` is called once, with the addresses that it listens on, as soon as datagrams are taken.
 ///
 /// # Errors
 /// Why it could not start, or what ended it.
-pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
     let settings = Settings::new(Arc::new(config), sources);
     LocalSet::new().block_on(&runtime()?, supervise(settings, ready))
 }
 
-async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
     let config = settings.config();
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
     let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
@@ -134,6 +152,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop))
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
+    let tunnel = config.listen.tunnel.map(tunnel::bind).transpose()?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -147,17 +166,26 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop))
     let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
+    let mut listening = Listening { udp: address, tunnel: None };
+    let mut tunnels = None;
+    if let Some((listener, address)) = tunnel {
+        let (tunnel, thread) = tunnel::start(listener, &config, &mailboxes, watch.clone())?;
+        threads.push(thread);
+        (tunnels, listening.tunnel) = (Some(tunnel), Some(address));
+        tracing::info!(%address, "listening for the tunnel");
+    }
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
-        start_shard(shard, socket, Surroundings { mailbox, mailboxes, store, passwords }, watch.clone())
+        let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: tunnels.clone() };
+        start_shard(shard, socket, around, watch.clone())
     });
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
-    drop((store.requests, passwords, watch));
+    drop((store.requests, passwords, tunnels, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
     let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
     start_services(&config, metrics, &inquiry)?;
     let (stop, mut stopped) = mpsc::unbounded_channel();
-    ready(address, Stop(stop));
+    ready(listening, Stop(stop));
     #[cfg(unix)]
     service::ready(address);
 

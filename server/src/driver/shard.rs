@@ -13,6 +13,7 @@ use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
 use super::report::Report;
 use super::socket::Socket;
+use super::tunnel::{Tunnel, address};
 use crate::frontend::myicq::TraceEvent;
 use crate::hub::Refusal;
 use crate::shard::{Input, Output, Post, Shard};
@@ -47,6 +48,8 @@ pub(super) struct Surroundings {
     pub(super) mailboxes: Mailboxes,
     pub(super) store: mpsc::UnboundedSender<store::Request>,
     pub(super) passwords: Jobs,
+    /// Where datagrams for its connections go, if there is a tunnel.
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 /// A shard and the world around it.
@@ -59,6 +62,8 @@ pub(super) struct ShardDriver {
     around: Surroundings,
     /// What waits for the end of the batch, for each shard.
     for_others: Vec<ForOther>,
+    /// What waits for the end of the batch, for the tunnel.
+    for_tunnel: Datagrams,
     /// Nothing is taken from the network, because others are behind.
     is_held_up: bool,
     handed_over: u64,
@@ -96,6 +101,7 @@ impl ShardDriver {
             clock: Clock::new(),
             around,
             for_others: (0..share.count()).map(|_| ForOther::default()).collect(),
+            for_tunnel: Datagrams::default(),
             is_held_up: false,
             handed_over: 0,
             handover_drops: 0,
@@ -241,6 +247,7 @@ impl ShardDriver {
     async fn drain(&mut self) {
         while let Some(output) = self.shard.poll_output() {
             match output {
+                Output::Datagram { to, bytes } if address::number(to).is_some() => self.for_tunnel.push(to, bytes),
                 Output::Datagram { to, bytes } => {
                     self.socket.push(to, bytes);
                     if self.socket.is_full() {
@@ -324,6 +331,9 @@ impl ShardDriver {
                 self.handover_drops += dropped as u64;
             }
         }
+        if let Some(tunnel) = self.around.tunnel.as_ref().filter(|_| self.for_tunnel.len() > 0) {
+            tunnel.send(mem::take(&mut self.for_tunnel));
+        }
         self.socket.flush().await;
     }
 
@@ -405,7 +415,7 @@ mod tests {
             let (socket, address) = bind();
             addresses.push(address);
             let (mailboxes, store, passwords) = (mailboxes.clone(), store.clone(), passwords.clone());
-            let around = Surroundings { mailbox, mailboxes, store, passwords };
+            let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: None };
             ShardDriver::new(shard, share, Socket::new(socket), around)
         });
         let drivers: Vec<_> = drivers.collect();

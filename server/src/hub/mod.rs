@@ -14,6 +14,7 @@ mod messages;
 mod online;
 mod presence;
 mod profiles;
+mod receipts;
 mod search;
 mod types;
 mod verifiers;
@@ -27,6 +28,7 @@ use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 use rand::rngs::StdRng;
 
+pub use receipts::{Accepted, Receipt};
 pub use types::*;
 
 use self::accounts::LoginStep;
@@ -34,6 +36,7 @@ use self::broadcasts::Broadcasts;
 use self::groups::{Groups, Joining};
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Details, Flight, Online, Users};
+use self::receipts::Subscribers;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
@@ -58,6 +61,7 @@ pub struct Hub {
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
+    receipts: Subscribers,
     broadcasts: Broadcasts,
     groups: Groups,
     /// What waits behind a message that changes something first, by sender and recipient.
@@ -164,6 +168,7 @@ impl Hub {
             rng,
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
+            receipts: Subscribers::default(),
             broadcasts: Broadcasts::default(),
             groups: Groups::default(),
             authorizing: BTreeMap::new(),
@@ -228,6 +233,8 @@ impl Hub {
             Ask::Send { to, kind, text, charset } => {
                 self.send(now, question, Said { from: uin, to, kind, text, charset });
             }
+            Ask::Read { from, up_to } => self.read(question, from, up_to),
+            Ask::Typing { to, is_typing } => self.typing(now, question, to, is_typing),
             Ask::Search(search) => self.search(question, search),
             Ask::Broadcast(text) => self.ask_broadcast(now, question, text),
             Ask::Groups(group_type) => self.answer(question, Answer::Groups(self.share.groups(group_type))),
@@ -365,10 +372,10 @@ impl Hub {
                     let text = Cow::Borrowed(&*text);
                     self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
-                Content::Verdict(question, verdict) => {
-                    let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
-                    self.answer(question, answer);
-                }
+                Content::Verdict(question, Ok(Some(accepted))) => self.accept(question, accepted),
+                Content::Verdict(question, Ok(None)) => self.answer(question, Answer::Done),
+                Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
+                Content::Receipt(receipt) => self.on_receipt(to, receipt),
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Unlisted(contact) => self.on_unlisted(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),

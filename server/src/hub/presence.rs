@@ -67,6 +67,7 @@ impl Hub {
         for contact in details.contacts {
             self.post(contact, Content::Unwatch(uin));
         }
+        self.receipts.remove(uin);
         self.exit_groups(session);
         self.share.show(uin, is_visible(user.status), false);
         is_visible(user.status)

@@ -39,6 +39,7 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     if !sources.overrides.iter().any(is_placed) {
         force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--demo");
     }
+    force(&mut sources, "listen.tunnel", "off".to_owned(), "--demo");
     let config = sources.load()?.config;
     if !config.listen.udp.ip().is_loopback() {
         let message = anyhow!("--demo is for this machine alone, and {} is not; leave --listen out", config.listen.udp);
@@ -48,10 +49,10 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::new(Exit::System, error))?;
     let ann = runtime.block_on(add(&config, folder.path(), "Ann"))?;
     let bob = runtime.block_on(add(&config, folder.path(), "Bob"))?;
-    driver::run(config, None, |address, _| {
-        crate::announce(address);
+    driver::run(config, None, |listening, _| {
+        crate::announce(&listening);
         // Whoever has closed our output does not want it.
-        let _ = explain(io::stdout().lock(), address, [&ann, &bob]);
+        let _ = explain(io::stdout().lock(), listening.udp, [&ann, &bob]);
     })?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What can go wrong: the caller's mistakes, a session that ends, a request that stays without an answer.
 
-use myicq_wire::{GroupError, LoginError, RefusalReason};
+use myicq_wire::{Capabilities, GroupError, LoginError, RefusalReason};
 
 /// The caller asked for something that cannot be sent. Nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum Misuse {
     /// A message of this kind is made by the server, or this library cannot send it yet.
     #[error("messages of this kind cannot be sent")]
     Kind,
+    /// More is required than is offered, or more offered than this library has.
+    #[error("what is required must be offered, and this client offers cbc, utf8, sealed, receipts and once at most")]
+    Capabilities,
     /// The request is longer than a datagram.
     #[error("the request does not fit into a datagram")]
     TooLarge,
@@ -70,6 +73,9 @@ pub enum EndReason {
     /// The server ended the session: the same user logged in elsewhere.
     #[error("the same user logged in elsewhere")]
     Replaced,
+    /// The server did not grant these, which are required.
+    #[error("the server does not grant what is required: {0}")]
+    NotGranted(Capabilities),
     /// The server acknowledges nothing any more.
     #[error("the server does not answer any more")]
     Lost,

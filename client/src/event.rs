@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use myicq_wire::{GroupId, Status, Uin};
+use myicq_wire::{Capabilities, GroupId, Status, Uin};
 
 use crate::account::{GroupType, Member};
 use crate::error::EndReason;
@@ -21,6 +21,9 @@ pub enum Event {
         online_users: u32,
         /// Whether the server grants that messages come exactly once and in order.
         exactly_once: bool,
+        /// All that the server grants of what was offered.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "by_names"))]
+        granted: Capabilities,
     },
     /// Somebody says something.
     Message {
@@ -58,6 +61,27 @@ pub enum Event {
         /// What he is shown as from now on.
         #[cfg_attr(feature = "serde", serde(serialize_with = "by_name"))]
         status: Status,
+    },
+    /// A message that had been stored has reached its recipient's program.
+    Delivered {
+        /// The recipient.
+        to: Uin,
+        /// The message's own number, as in [`Sent`](crate::Sent).
+        id: u64,
+    },
+    /// Somebody has read what one said to him.
+    Read {
+        /// Who.
+        by: Uin,
+        /// The number of the last message that he has read.
+        up_to: u64,
+    },
+    /// Somebody types a message to one, or has stopped.
+    Typing {
+        /// Who.
+        from: Uin,
+        /// Whether he types.
+        is_typing: bool,
     },
     /// The types of groups that the server has, in the order of their numbers.
     GroupTypes {
@@ -134,4 +158,10 @@ fn by_name<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok
         Some(name) => serializer.serialize_str(name),
         None => serializer.serialize_u32(status.0),
     }
+}
+
+#[cfg(feature = "serde")]
+fn by_names<S: serde::Serializer>(granted: &Capabilities, serializer: S) -> Result<S::Ok, S::Error> {
+    let named = Capabilities::NAMED.into_iter().filter(|&(capability, _)| granted.contains(capability));
+    serializer.collect_seq(named.map(|(_, name)| name.to_ascii_lowercase()))
 }

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! The protocol protects nothing against somebody who listens on the way: LOGIN carries the password in the clear, and
-//! the cipher is DES with that password.
+//! the cipher is DES with that password, also where a server seals what it sends ([`Capabilities::SEALED`]).
 //!
 //! Features, all additive: `tokio` (default), `serde` (events, messages and profiles can be serialized), `tracing`
 //! (what the driver does), `cli` (default; what the command `myicq` needs).
@@ -40,14 +40,14 @@ mod seen;
 
 pub use account::{
     Answer, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
-    RemoteContacts, ServerEntry, Timeouts,
+    RemoteContacts, SUPPORTED, Sent, ServerEntry, Timeouts,
 };
 #[cfg(feature = "tokio")]
 pub use driver::{Builder, Client, ConnectError, Events, Receipt};
 pub use error::{EndReason, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
-pub use myicq_wire::{Authorization, Face, GroupId, MAX_PASSWORD_LEN, Status, Uin};
+pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, MAX_PASSWORD_LEN, Status, Uin};
 
 pub use password::Password;
 pub use profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};

@@ -116,7 +116,7 @@ impl Message {
             Self::AuthRequest { face, nick, reason } => {
                 let nick = encode_text("nick", nick, MAX_NICK_LEN, charset)?;
                 let reason = words(reason)?;
-                check_len(&reason)?;
+                check_len(&reason, charset)?;
                 let message = wire::Message::AuthRequest { face: *face, nick: &nick, reason: &reason };
                 return Ok((MessageKind::AUTH_REQUEST, written(&message)?));
             }
@@ -127,14 +127,15 @@ impl Message {
             | Self::TcpRejected { .. }
             | Self::Unknown { .. } => return Err(Misuse::Kind),
         };
-        check_len(&text)?;
+        check_len(&text, charset)?;
         Ok((kind, text))
     }
 }
 
-fn check_len(text: &[u8]) -> Result<(), Misuse> {
-    if text.len() > MAX_TEXT_LEN {
-        return Err(Misuse::MessageTooLong { len: text.len(), max: MAX_TEXT_LEN });
+fn check_len(text: &[u8], charset: Charset) -> Result<(), Misuse> {
+    if !charset.fits(text, MAX_TEXT_LEN) {
+        let len = charset.transcode(text, Charset::Gb18030).len();
+        return Err(Misuse::MessageTooLong { len, max: MAX_TEXT_LEN });
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ macro_rules! profile {
             $($(#[$doc])* pub $field: String,)*
         }
 
-        /// A profile whose texts have been checked and are in the charset of the session.
+        /// A profile whose texts have been checked and are in some charset.
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub(crate) struct EncodedProfile {
             face: Face,
@@ -52,6 +52,11 @@ macro_rules! profile {
         }
 
         impl EncodedProfile {
+            pub(crate) fn transcode(&self, from: Charset, to: Charset) -> Self {
+                let Self { face, age, gender, blood, .. } = *self;
+                Self { face, age, gender, blood, $($field: from.transcode(&self.$field, to).into_owned(),)* }
+            }
+
             pub(crate) fn to_wire(&self) -> myicq_wire::Profile<'_> {
                 let Self { face, age, gender, blood, .. } = *self;
                 myicq_wire::Profile { face, age, gender, blood, $($field: Str(&self.$field),)* }
@@ -89,14 +94,14 @@ profile! {
     intro: MAX_FIELD_LEN,
 }
 
-/// A text in the charset of the session; what the charset does not have becomes a question mark.
+/// A text in a charset; what the charset does not have becomes a question mark.
 pub(crate) fn encode_text(field: &'static str, text: &str, max: usize, charset: Charset) -> Result<Vec<u8>, Misuse> {
     if text.contains('\0') {
         return Err(Misuse::Nul(field));
     }
     let bytes = charset.encode(text);
-    if bytes.len() > max {
-        return Err(Misuse::FieldTooLong { field, len: bytes.len(), max });
+    if !charset.fits(&bytes, max) {
+        return Err(Misuse::FieldTooLong { field, len: Charset::Gb18030.encode(text).len(), max });
     }
     Ok(bytes.into_owned())
 }

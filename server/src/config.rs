@@ -43,6 +43,11 @@ settings! {
         /// By default only this machine gets in. There is one address, and one of IPv6 takes no IPv4.
         restart udp as "listen": SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8000)), Address;
 
+        /// Where to listen for connections of the TCP tunnel; off: nowhere; port 0: any free one.
+        ///
+        /// Off, because most networks let datagrams through. Clients of 2003 look for it at port 443, through their HTTP proxy.
+        restart tunnel: Option<SocketAddr> = None, Or("off", Address);
+
         /// The name of this server, by which clients call their accounts.
         ///
         /// It may be no longer because the reply to a forged registration carries it to somebody who has not asked.
@@ -82,6 +87,17 @@ settings! {
         ///
         /// Above the round trip of any network that this is meant for, below what a person notices.
         live delivery_hold: Duration = Duration::from_millis(250), Time(Duration::from_millis(1)..=Duration::from_secs(10));
+
+        /// How long a frame of the tunnel may take from its first byte to its last, and the first one from the beginning of the
+        /// connection; also how long a peer may take to read anything.
+        ///
+        /// Longer than any round trip; a connection that brings its bytes one by one is not kept for them.
+        restart tunnel_frame_timeout: Duration = Duration::from_secs(10), Time(Duration::from_secs(1)..=Duration::from_mins(5));
+
+        /// A connection of the tunnel ends after this long without a frame.
+        ///
+        /// Longer than its session lives without a word from the client.
+        restart tunnel_idle_timeout: Duration = Duration::from_mins(5), Time(Duration::from_secs(1)..=Duration::from_hours(24));
     }
 
     /// What is held at most, and how often things may be done.
@@ -103,6 +119,16 @@ settings! {
         ///
         /// Beyond it logins are dropped, and clients ask again.
         live hash_queue_max: usize = 256, Number(1..=100_000);
+
+        /// Connections of the tunnel, at most.
+        ///
+        /// Half of the files that a process may have open on most systems, and 32 MiB if none of them is read.
+        restart tunnel_max: usize = 512, Number(1..=100_000);
+
+        /// Connections of the tunnel from one address, or from one network of IPv6 (/64), at most.
+        ///
+        /// An office behind one proxy has one address.
+        restart tunnel_per_address_max: usize = 64, Number(1..=100_000);
 
         /// Contacts on one list, at most.
         ///
@@ -165,6 +191,17 @@ settings! {
         /// It is one for all of them; what this project's own client sends and gets is always all of Unicode. A session keeps
         /// the one that it began with.
         live charset: Charset = Charset::Gbk, CharsetLabel;
+    }
+
+    /// How the server can be watched, over HTTP: `/metrics` for Prometheus, and `/health`.
+    metrics: Metrics {
+        /// Where to answer HTTP requests for /metrics and /health; off: nowhere.
+        restart listen as "metrics-listen": Option<SocketAddr> = None, Or("off", Address);
+
+        /// Whether that may be an address that other machines can reach.
+        ///
+        /// Nobody is asked for a password there, and how much is going on is not for everybody.
+        restart remote as "metrics-remote": bool = false, OnOff;
     }
 
     /// What a password hash costs, and when it is computed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use myicq_client::account::{Account, Answer, Config, Entropy, Registration, Request};
 use myicq_client::{EndReason, Event, GroupRefused, Message, Password, Profile, SeenMessages, Timeouts};
-use myicq_wire::{Authorization, GroupId, Instant, MessageKind, Status, Uin};
+use myicq_wire::{Authorization, Capabilities, GroupId, Instant, MessageKind, Status, Uin};
 
 use crate::original::Original;
 
@@ -101,9 +101,17 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// Logs in.
-    pub fn new(uin: Uin, password: &str, status: Status, random: [u8; 14], seen: SeenMessages) -> Self {
+    /// Logs in, and offers these.
+    pub fn new(
+        uin: Uin,
+        password: &str,
+        status: Status,
+        offered: Capabilities,
+        random: [u8; 14],
+        seen: SeenMessages,
+    ) -> Self {
         let mut config = Config::new(uin, Password::new(password).unwrap());
+        config.offered = offered;
         config.status = status;
         config.real_ip = [127, 0, 0, 1].into();
         config.port = 32_765;

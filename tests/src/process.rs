@@ -37,8 +37,10 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The options by which `myicq` reaches it.
+    pub way: Vec<String>,
     // Held open, so that the server never writes into a closed pipe.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -72,7 +74,14 @@ impl Server {
             let status = child.wait()?;
             return Err(io::Error::other(format!("it said {line:?} instead of where it listens, and ended: {status}")));
         };
-        Ok(Self { address, child, _stdout: stdout })
+        Ok(Self { address, way: vec!["--server".into(), address.to_string()], child, stdout })
+    }
+
+    /// Where it listens for the tunnel, if it was started with one.
+    pub fn tunnel(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim().strip_prefix("listening on tcp ").and_then(|address| address.parse().ok()).expect("a tunnel")
     }
 
     /// The number of its process.
@@ -95,7 +104,7 @@ impl Server {
     /// `myicq` with these arguments, as this user.
     pub fn command(&self, arguments: &[&str], uin: Option<&str>) -> Command {
         let mut command = Command::new(program("myicq"));
-        command.args(arguments).args(["--server", &self.address.to_string(), "--password-stdin"]);
+        command.args(arguments).args(&self.way).arg("--password-stdin");
         command.args(uin.into_iter().flat_map(|uin| ["--uin", uin]));
         command.env_remove("MYICQ_SERVER").env_remove("MYICQ_UIN").env_remove("MYICQ_PASSWORD_FILE");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use myicq_client::SeenMessages;
 use myicq_client::account::Registration;
+use myicq_client::{SUPPORTED, SeenMessages};
 use myicq_server::config::Config;
 use myicq_server::passwords;
 use myicq_server::store::{Outcome, Request, Ticket, Work};
-use myicq_wire::{Instant, Status, Uin};
+use myicq_wire::{Capabilities, Instant, Status, Uin};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -68,6 +68,11 @@ struct Flying {
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
+}
+
+/// ONCE, without which nobody promises what the oracle asks for, and any of the others.
+fn offered(random: [u8; 14]) -> Capabilities {
+    Capabilities(u32::from(random[13])).intersection(SUPPORTED).union(Capabilities::ONCE)
 }
 
 /// All of it.
@@ -155,7 +160,8 @@ impl World {
     pub fn administrator(&mut self, user: usize) {
         let password = self.users[user].password.as_bytes();
         let password_hash = passwords::hash(password, [1; 16], &crate::host::config().security).unwrap();
-        self.host.store_mut().insert_user(Uin::ADMINISTRATOR, &password_hash);
+        let work = Work::AddUser { uin: Some(Uin::ADMINISTRATOR), nick: String::new(), password_hash };
+        self.store(work);
         self.users[user].uin = Uin::ADMINISTRATOR;
     }
 
@@ -193,7 +199,7 @@ impl World {
         let (uin, password, status) = (person.uin, person.password.clone(), person.status);
         let session = match person.program {
             Program::Ours => {
-                let mut ours = Ours::new(uin, &password, status, random, person.seen.clone());
+                let mut ours = Ours::new(uin, &password, status, offered(random), random, person.seen.clone());
                 ours.may_be_damaged = self.damages;
                 Session::Ours(Box::new(ours))
             }

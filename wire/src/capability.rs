@@ -1,6 +1,6 @@
 //! What a session may do beyond plain version 1: bits that a client offers and a server grants.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 /// The `reserved` DWORD of LOGIN and NEW_UIN, where the client offers these, and of their replies, where the server
 /// grants those of them that it knows, too. In every other datagram the field is 0.
@@ -19,9 +19,10 @@ impl Capabilities {
     pub const CBC: Self = Self(0x01);
     /// Texts in this session are UTF-8. Without it the server converts to and from its legacy charset.
     pub const UTF8: Self = Self(0x02);
-    /// Server bodies are enciphered as well, with [`Iv::sealed`](crate::cipher::Iv::sealed).
+    /// Server bodies are enciphered as well: [`seal_reply`](crate::seal_reply).
     pub const SEALED: Self = Self(0x04);
-    /// Notices that a message was delivered or read, or that someone is typing.
+    /// Notices that a message was delivered or read, or that someone is typing. SRV_MESSAGE ends with the message's QWORD as with
+    /// [`ONCE`](Self::ONCE), and SRV_SENT acknowledges SEND_MSG.
     pub const RECEIPTS: Self = Self(0x08);
     /// File sessions go through the server where no direct connection is possible.
     pub const RELAY: Self = Self(0x10);
@@ -66,6 +67,12 @@ impl Capabilities {
         Self(self.0 | other.0)
     }
 
+    /// What this has and the other has not.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether this is plain version 1.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -89,6 +96,20 @@ impl fmt::Debug for Capabilities {
     }
 }
 
+/// `sealed, once`: the names in lower case, for people and options.
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMED.into_iter().filter(|&(capability, _)| self.contains(capability));
+        for (position, (_, name)) in named.enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            name.chars().try_for_each(|letter| f.write_char(letter.to_ascii_lowercase()))?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::format;
@@ -101,6 +122,7 @@ mod tests {
         assert_eq!(format!("{:?}", Capabilities::CBC.union(Capabilities::ONCE)), "Capabilities(CBC | ONCE)");
         assert_eq!(format!("{:?}", Capabilities(0x8000_0042)), "Capabilities(UTF8 | 0x80000040)");
         assert_eq!(format!("{:?}", Capabilities(0x40)), "Capabilities(0x40)");
+        assert_eq!(format!("{}", Capabilities(0x65)), "cbc, sealed, once");
     }
 
     #[test]
@@ -109,6 +131,7 @@ mod tests {
         let granted = supported.intersection(Capabilities(0xFFFF_FFFE));
         assert_eq!(granted, Capabilities::UTF8);
         assert!(granted.contains(Capabilities::UTF8) && !granted.contains(Capabilities::CBC));
+        assert_eq!(supported.difference(granted), Capabilities::CBC);
         assert!(granted.contains(Capabilities::NONE) && !granted.is_empty() && Capabilities::NONE.is_empty());
     }
 }

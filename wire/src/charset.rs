@@ -181,6 +181,19 @@ impl Charset {
         }
     }
 
+    /// Whether a text is within a limit of `max` bytes. Limits are those of the clients of 2003, in the bytes of their charsets; so a text in
+    /// UTF-8 counts as it would in GB 18030, and nobody may say less for having the longer form.
+    pub fn fits(self, bytes: &[u8], max: usize) -> bool {
+        // A character of two bytes in UTF-8 may have four there, and none has more than twice as many.
+        if self != Self::Utf8 || bytes.is_ascii() || bytes.len().saturating_mul(2) <= max {
+            return bytes.len() <= max;
+        }
+        let chunks = bytes.utf8_chunks();
+        let len: usize =
+            chunks.map(|chunk| gb18030_len(chunk.valid()) + usize::from(!chunk.invalid().is_empty())).sum();
+        len <= max
+    }
+
     /// As much of the front of a valid text as `max` bytes hold, without splitting a character.
     pub fn cut(self, bytes: &[u8], max: usize) -> &[u8] {
         if bytes.len() <= max {
@@ -276,6 +289,22 @@ impl FromStr for Charset {
     }
 }
 
+fn gb18030_len(text: &str) -> usize {
+    let mut encoder = encoding_rs::GB18030.new_encoder();
+    let (mut len, mut rest) = (0, text);
+    loop {
+        let mut chunk = [0; 256];
+        let (result, read, written) = encoder.encode_from_utf8_without_replacement(rest, &mut chunk, true);
+        len += written;
+        rest = rest.get(read..).unwrap_or_default();
+        match result {
+            EncoderResult::InputEmpty => return len,
+            EncoderResult::OutputFull => {}
+            EncoderResult::Unmappable(_) => len += 1,
+        }
+    }
+}
+
 /// Whether GBK, as the system libraries of 2003 have it, has this character of GB 18030.
 fn in_gbk(code: &[u8]) -> bool {
     match code {
@@ -320,6 +349,22 @@ mod tests {
         let mut exceptions: Vec<char> = exceptions.collect();
         exceptions.sort_unstable();
         assert_eq!(lost, exceptions);
+    }
+
+    #[test]
+    fn a_text_in_utf_8_counts_as_in_gb_18030() {
+        for text in
+            ["", "ascii", "\u{4e2d}\u{56fd}", "\u{e9}\u{f1}", "\u{20000}a\u{e9}", "\u{e5e5}", &"\u{4e2d}".repeat(225)]
+        {
+            let (utf8, len) = (text.as_bytes(), Charset::Gb18030.encode(text).len());
+            assert!(Charset::Utf8.fits(utf8, len), "{text}");
+            assert!(len == 0 || !Charset::Utf8.fits(utf8, len - 1), "{text}");
+        }
+        assert!(
+            Charset::Utf8.fits(b"\xe4\xb8\xff9\xff", 4) && !Charset::Utf8.fits(b"\xe4\xb8\xff9\xff", 3),
+            "? and separators"
+        );
+        assert!(Charset::Gbk.fits(b"\xd6\xd0", 2) && !Charset::Gbk.fits(b"\xd6\xd0", 1));
     }
 
     #[test]

@@ -129,6 +129,10 @@ commands! {
     StatusChanged        0x0103 "UDP_SRV_STATUS_CHANGED"      None,                                               true;
     Message              0x0104 "UDP_SRV_MESSAGE"             None,                                               true;
     Search               0x0105 "UDP_SRV_SEARCH"              None,                                               true;
+    Typing               0x0200 "UDP_TYPING"                  enciphered(Ack),                                    true;
+    Read                 0x0201 "UDP_READ"                    enciphered(Ack),                                    true;
+    Delivered            0x0202 "UDP_SRV_DELIVERED"           None,                                               true;
+    Sent                 0x0203 "UDP_SRV_SENT"                None,                                               true;
     Refused              0x0300 "UDP_SRV_REFUSED"             None,                                               true;
     GroupTypes           0x1000 "UDP_SRV_GROUP_TYPES"         None,                                               true;
     GroupEntered         0x1001 "UDP_SRV_ENTER_GROUP"         None,                                               true;

@@ -102,6 +102,56 @@ pub fn readdress_reply(envelope: &Envelope, datagram: &mut [u8]) -> Result<(), E
     ServerHeader { reserved, uin, session, seq, ..header }.encode(&mut Writer::new(datagram))
 }
 
+/// Whether a server's body is enciphered in a session with [`SEALED`](crate::Capabilities::SEALED): all but those of the replies
+/// that grant it, which the client has to read first.
+const fn is_sealed(command: u16) -> bool {
+    command != Command::Login.number() && command != Command::NewUin.number()
+}
+
+/// Enciphers the body of a server's datagram where it lies, for a session with [`SEALED`](crate::Capabilities::SEALED), and says
+/// how long the datagram is then. `len` is its length so far; behind it, `buffer` must have room for up to seven zeros.
+///
+/// # Errors
+/// [`EncodeError::Full`] for a buffer that is too small, a datagram that gets longer than [`MAX_DATAGRAM`] bytes, or none at all.
+pub fn seal_reply(key: &Key, len: usize, buffer: &mut [u8]) -> Result<usize, EncodeError> {
+    let (buffer, full) = limited(buffer);
+    let (header, body) = buffer.get(..len).and_then(|bytes| ServerHeader::decode(bytes).ok()).ok_or(full)?;
+    if !is_sealed(header.command) {
+        return Ok(len);
+    }
+    let body_len = body.len();
+    let padded = buffer.get_mut(HEADER_LEN..HEADER_LEN + padded_len(body_len)).ok_or(full)?;
+    padded.iter_mut().skip(body_len).for_each(|byte| *byte = 0);
+    key.encipher(CipherForm::Cbc, sealed_iv(&header), padded).map_err(|_| full)?;
+    Ok(HEADER_LEN + padded.len())
+}
+
+fn sealed_iv(header: &ServerHeader) -> Iv {
+    Iv { session: header.session, command: header.command, seq: Seq::number_or_zero(header.seq) }.sealed()
+}
+
+/// Opens a server's body: deciphers it into `scratch` where there is a `key`, which is for sessions with
+/// [`SEALED`](crate::Capabilities::SEALED), and reads the fields.
+///
+/// # Errors
+/// As [`open_request`], without the check code: a server's body has none, so a wrong key shows only in fields that cannot be.
+pub fn open_reply<'a>(
+    header: &ServerHeader,
+    body: &'a [u8],
+    key: Option<&Key>,
+    scratch: &'a mut [u8],
+) -> Result<Reply<'a>, DecodeError> {
+    let command = header.known_command().ok_or(UNKNOWN_COMMAND)?;
+    let Some(key) = key.filter(|_| is_sealed(header.command)) else { return Reply::decode(command, body) };
+    let scratch = scratch.get_mut(..body.len()).ok_or(TOO_LONG)?;
+    scratch.copy_from_slice(body);
+    key.decipher(CipherForm::Cbc, sealed_iv(header), scratch)?;
+    Reply::decode(command, scratch)
+}
+
+const UNKNOWN_COMMAND: DecodeError = DecodeError { kind: DecodeErrorKind::UnknownCommand, what: "cmd", at: 14 };
+const TOO_LONG: DecodeError = DecodeError { kind: DecodeErrorKind::TooLong, what: "body", at: 0 };
+
 /// Opens a client's body: deciphers it into `scratch` if its command is enciphered and there is a `sealing`, checks the check
 /// code, and reads the fields.
 ///
@@ -114,13 +164,11 @@ pub fn open_request<'a>(
     sealing: Option<Sealing<'_>>,
     scratch: &'a mut [u8],
 ) -> Result<Request<'a>, DecodeError> {
-    let unknown = DecodeError { kind: DecodeErrorKind::UnknownCommand, what: "cmd", at: 14 };
-    let command = header.known_command().ok_or(unknown)?;
+    let command = header.known_command().ok_or(UNKNOWN_COMMAND)?;
     let enciphered = command.request().is_some_and(|request| request.enciphered);
     let plain = match sealing {
         Some(Sealing { key, form }) if enciphered => {
-            let too_long = DecodeError { kind: DecodeErrorKind::TooLong, what: "body", at: 0 };
-            let scratch = scratch.get_mut(..body.len()).ok_or(too_long)?;
+            let scratch = scratch.get_mut(..body.len()).ok_or(TOO_LONG)?;
             scratch.copy_from_slice(body);
             key.decipher(form, iv(header.session, command, header.seq), scratch)?;
             &*scratch

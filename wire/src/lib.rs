@@ -36,6 +36,7 @@ mod datagram;
 mod error;
 mod field;
 mod header;
+mod histogram;
 mod ids;
 mod invite;
 pub mod link;
@@ -51,10 +52,13 @@ mod writer;
 
 pub use capability::Capabilities;
 pub use command::{Answer, COMMANDS, Command, CommandInfo, RequestInfo};
-pub use datagram::{Envelope, Sealing, encode_reply, encode_request, open_request, readdress_reply};
+pub use datagram::{
+    Envelope, Sealing, encode_reply, encode_request, open_reply, open_request, readdress_reply, seal_reply,
+};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::{Field, List, Opaque, Record, Secret, Str};
-pub use header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
+pub use header::{COMMAND_AT, ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
+pub use histogram::Histogram;
 pub use ids::*;
 pub use invite::{
     DEFAULT_PORT, DOMAIN_KEY, ID_KEY, INVITE_MAX, Invite, InviteError, NAME_MAX, SERVICE_TYPE, ServerId, is_name,

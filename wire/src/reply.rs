@@ -6,7 +6,7 @@ use crate::field::{Field, List, Record, Str, bodies, record};
 use crate::ids::{Authorization, Face, GroupError, GroupId, Ipv4, LoginError, MessageKind, RefusalReason, Status, Uin};
 use crate::profile::Profile;
 use crate::reader::Reader;
-use crate::request::GroupRef;
+use crate::request::{GroupRef, MessageRef, Typing};
 use crate::writer::Writer;
 
 bodies! {
@@ -54,6 +54,14 @@ bodies! {
         Message(ServerMessage<'a>),
         /// The users found.
         Search(List<'a, Found<'a>>),
+        /// Ours: somebody types, or has stopped.
+        Typing(Typing),
+        /// Ours: somebody has read what was said to him, up to a message.
+        Read(MessageRef),
+        /// Ours: a message that had been stored has reached its recipient.
+        Delivered(MessageRef),
+        /// Ours: acknowledges a message, and says which number it has. Neither retained nor acknowledged.
+        Sent(Sent),
         /// Ours: a request was not done, and why. Acknowledges it; only in sessions with the capability ONCE.
         Refused(Refused),
         /// The types of groups that there are.
@@ -385,7 +393,7 @@ record! {
         text: Str<'a>,
         /// The sender's domain; missing or empty for the server's own.
         domain: Option<Str<'a>>,
-        /// The message's own number, in sessions with the capability ONCE.
+        /// The message's own number, in sessions with the capability ONCE or RECEIPTS.
         id: Option<u64>,
     }
 }
@@ -408,6 +416,16 @@ record! {
 
 impl<'a> Record<'a> for Found<'a> {
     const MIN_LEN: usize = 4 + 1 + 1 + 2 + 2;
+}
+
+record! {
+    /// UDP_SRV_SENT.
+    Sent {
+        /// The message's own number.
+        id: u64,
+        /// 1 for one that has reached its recipient, 0 for one that is stored, or whose recipient the sender does not see.
+        is_delivered: u8,
+    }
 }
 
 record! {

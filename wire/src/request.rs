@@ -64,6 +64,10 @@ bodies! {
         GroupMessage(GroupMessage<'a>),
         /// What the plug-in of a game says to those of the others.
         GroupCommand(GroupCommand<'a>),
+        /// Ours: says that one is typing a message to somebody, or has stopped.
+        Typing(Typing),
+        /// Ours: says that one has read what somebody said, up to a message.
+        Read(MessageRef),
     }
 }
 
@@ -312,5 +316,25 @@ record! {
         group: GroupId,
         /// What the plug-ins understand.
         data: Opaque<'a>,
+    }
+}
+
+record! {
+    /// UDP_TYPING, in either direction; only in sessions with the capability RECEIPTS.
+    Typing {
+        /// To whom; from the server, who.
+        uin: Uin,
+        /// 1 for somebody who types, 0 for somebody who has stopped.
+        is_typing: u8,
+    }
+}
+
+record! {
+    /// UDP_READ, in either direction, and UDP_SRV_DELIVERED; only in sessions with the capability RECEIPTS.
+    MessageRef {
+        /// From a client, whose message; from the server, who got it.
+        uin: Uin,
+        /// The message's own number.
+        id: u64,
     }
 }

@@ -90,6 +90,11 @@ impl Framer {
         }
     }
 
+    /// Whether a frame has begun to come and is not whole.
+    pub fn is_within_frame(&self) -> bool {
+        !self.held.is_empty() && self.wanted() != Ok(Some(0))
+    }
+
     /// How many bytes are missing, once the length has come.
     fn wanted(&self) -> Result<Option<usize>, DecodeError> {
         let mut reader = Reader::new(&self.held);

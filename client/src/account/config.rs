@@ -24,9 +24,19 @@ pub struct Config {
     pub port: u16,
     /// How long to wait for what.
     pub timeouts: Timeouts,
-    /// What the server may use beyond version 1: [`Capabilities::ONCE`] or nothing.
+    /// What the server may use beyond version 1: at most [`SUPPORTED`].
     pub offered: Capabilities,
+    /// What the server must grant of these, or the session ends before anything but the LOGIN is sent. That one carries the password in the
+    /// clear all the same.
+    pub required: Capabilities,
 }
+
+/// What this library can do beyond version 1, and offers unless it is told to offer less.
+pub const SUPPORTED: Capabilities = Capabilities::CBC
+    .union(Capabilities::UTF8)
+    .union(Capabilities::SEALED)
+    .union(Capabilities::RECEIPTS)
+    .union(Capabilities::ONCE);
 
 impl Config {
     /// A session that starts online, without direct sessions, with the default timeouts.
@@ -38,7 +48,8 @@ impl Config {
             real_ip: Ipv4Addr::UNSPECIFIED,
             port: 0,
             timeouts: Timeouts::default(),
-            offered: Capabilities::ONCE,
+            offered: SUPPORTED,
+            required: Capabilities::NONE,
         }
     }
 }

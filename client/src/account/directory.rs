@@ -1,10 +1,7 @@
 //! Users, servers and groups as lists show them.
 
-use myicq_wire::{
-    Face, Found, GroupEntry, GroupId, GroupInfo, GroupType as WireGroupType, Member as WireMember, Server, Uin,
-};
-
-use super::request::text;
+use myicq_wire::charset::Charset;
+use myicq_wire::{Face, Found, GroupId, GroupType as WireGroupType, Member as WireMember, Server, Uin};
 
 /// A user whom a search found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,40 +70,38 @@ pub struct GroupType {
     pub display_name: String,
 }
 
-impl From<Found<'_>> for FoundUser {
-    fn from(found: Found<'_>) -> Self {
-        let Found { uin, online, face, nick, province } = found;
-        Self { uin, online: online != 0, face, nick: text(&nick), province: text(&province) }
+fn text(text: &[u8], charset: Charset) -> String {
+    charset.decode(text).into_owned()
+}
+
+impl FoundUser {
+    pub(super) fn new(found: &Found<'_>, charset: Charset) -> Self {
+        let Found { uin, online, face, nick, province } = *found;
+        Self { uin, online: online != 0, face, nick: text(&nick, charset), province: text(&province, charset) }
     }
 }
 
-impl From<Server<'_>> for ServerEntry {
-    fn from(server: Server<'_>) -> Self {
-        let Server { domain, description, online_users } = server;
-        Self { domain: text(&domain), description: text(&description), online_users }
+impl ServerEntry {
+    pub(super) fn new(server: &Server<'_>, charset: Charset) -> Self {
+        let Server { domain, description, online_users } = *server;
+        Self { domain: text(&domain, charset), description: text(&description, charset), online_users }
     }
 }
 
-impl From<GroupEntry<'_>> for Group {
-    fn from(entry: GroupEntry<'_>) -> Self {
-        Self { group: entry.group, name: text(&entry.name), members: entry.members }
+impl Group {
+    pub(super) fn new(group: GroupId, name: &[u8], members: u16, charset: Charset) -> Self {
+        Self { group, name: text(name, charset), members }
     }
 }
 
-impl From<&GroupInfo<'_>> for Group {
-    fn from(info: &GroupInfo<'_>) -> Self {
-        Self { group: info.group, name: text(&info.name), members: info.members }
+impl Member {
+    pub(super) fn new(member: &WireMember<'_>, charset: Charset) -> Self {
+        Self { uin: member.uin, face: member.face, nick: text(&member.nick, charset) }
     }
 }
 
-impl From<WireMember<'_>> for Member {
-    fn from(member: WireMember<'_>) -> Self {
-        Self { uin: member.uin, face: member.face, nick: text(&member.nick) }
-    }
-}
-
-impl From<WireGroupType<'_>> for GroupType {
-    fn from(of: WireGroupType<'_>) -> Self {
-        Self { name: text(&of.name), display_name: text(&of.display_name) }
+impl GroupType {
+    pub(super) fn new(of: &WireGroupType<'_>, charset: Charset) -> Self {
+        Self { name: text(&of.name, charset), display_name: text(&of.display_name, charset) }
     }
 }

@@ -4,8 +4,9 @@
 //! ([`Account::handle_timeout`]), then drains [`Account::poll_transmit`], [`Account::poll_event`] and
 //! [`Account::poll_answer`], and comes back at [`Account::poll_timeout`]. The [driver](crate::driver) does this on tokio.
 //!
-//! On a server of this project the session has the capability ONCE: every message exactly once and in order. On any other
-//! server it has what clients of 2003 have: at least once, in any order (docs/protocol.md, "Extensions").
+//! On a server of this project the session has the capabilities that were [offered](Config::offered), and with ONCE every message
+//! exactly once and in order. On any other server it has what clients of 2003 have: at least once, in any order
+//! (docs/protocol.md, "Capabilities").
 
 mod config;
 mod directory;
@@ -18,6 +19,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use myicq_wire::charset::Charset;
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::link::{Link, Outgoing, Output, Retained, Token};
 use myicq_wire::{
@@ -30,10 +32,14 @@ use crate::event::Event;
 use crate::random::Random;
 use crate::seen::SeenMessages;
 
-pub use config::{Config, Entropy, Timeouts};
+use self::request::LEGACY;
+
+pub use config::{Config, Entropy, SUPPORTED, Timeouts};
 pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
-pub use request::{Answer, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId};
+pub use request::{
+    Answer, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId, Sent,
+};
 
 /// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.
 pub const MAX_REQUESTS: usize = 256;
@@ -138,8 +144,11 @@ impl Account {
     /// Opens a session: the LOGIN is ready to be sent. `seen` is what the last session of this user [remembered](Account::seen).
     ///
     /// # Errors
-    /// [`Misuse::NoUin`], [`Misuse::Status`].
+    /// [`Misuse::NoUin`], [`Misuse::Status`], [`Misuse::Capabilities`].
     pub fn new(config: Config, entropy: Entropy, seen: SeenMessages) -> Result<Self, Misuse> {
+        if !SUPPORTED.contains(config.offered) || !config.offered.contains(config.required) {
+            return Err(Misuse::Capabilities);
+        }
         request::somebody(config.uin)?;
         request::check_status(config.status)?;
         let mut random = Random::new(entropy.seed);
@@ -199,7 +208,13 @@ impl Account {
     }
 
     fn send_request(&mut self, id: RequestId, request: &Request) -> Result<(), Misuse> {
-        let body = request.to_wire();
+        if request.is_receipt() && !self.granted.contains(Capabilities::RECEIPTS) {
+            // A server of 2002 would leave it unanswered, and there is nobody whom it would tell.
+            self.answers.push_back((id, Ok(Answer::Acknowledged)));
+            return Ok(());
+        }
+        let in_charset = request.in_charset(self.charset());
+        let body = in_charset.to_wire();
         let seq = self.send(&body, Token(id.0))?;
         self.pending.insert(id, Pending { command: body.command(), seq, about: request.about(), reply_by: None });
         Ok(())
@@ -211,7 +226,8 @@ impl Account {
         let reserved = if token == LOGIN { self.config.offered.0 } else { 0 };
         let envelope = Envelope { reserved, ..self.envelope(Some(seq)) };
         let check = Some(self.random.byte());
-        let sealing = Sealing { key: &self.key, form: CipherForm::Original };
+        let form = if self.granted.contains(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
+        let sealing = Sealing { key: &self.key, form };
         let len = encode_request(&envelope, body, check, Some(sealing), &mut buffer).map_err(|_| Misuse::TooLarge)?;
         let bytes = buffer.get(..len).ok_or(Misuse::TooLarge)?;
         // Some hold a password, others what their writer may take for as secret.
@@ -243,9 +259,10 @@ impl Account {
         self.end(EndReason::LoggedOut);
     }
 
-    /// Ends the session because the driver found that nothing listens at the server's address.
-    pub fn handle_unreachable(&mut self) {
-        self.end(EndReason::Unreachable);
+    /// Ends the session because the driver found that nothing listens at the server's address ([`EndReason::Unreachable`]), or
+    /// because the stream that carries it has ended ([`EndReason::Lost`]).
+    pub fn handle_disconnected(&mut self, reason: EndReason) {
+        self.end(reason);
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -253,7 +270,7 @@ impl Account {
             return;
         }
         self.state = State::Ended(reason);
-        if matches!(reason, EndReason::LoggedOut | EndReason::Lost | EndReason::TimedOut) {
+        if matches!(reason, EndReason::LoggedOut | EndReason::Lost | EndReason::TimedOut | EndReason::NotGranted(_)) {
             // A server that is still there, in spite of all, then stores messages at once. The link is at its end,
             // so the number need not be taken.
             self.outbox.push_back(self.bare(&myicq_wire::Request::Logout, self.link.next_seq()));
@@ -389,6 +406,21 @@ impl Account {
     /// Whether the server granted that messages come exactly once and in order.
     pub fn is_exactly_once(&self) -> bool {
         self.granted.contains(Capabilities::ONCE)
+    }
+
+    /// Who is logged in.
+    pub fn uin(&self) -> myicq_wire::Uin {
+        self.config.uin
+    }
+
+    /// What the server granted of what was offered.
+    pub fn granted(&self) -> Capabilities {
+        self.granted
+    }
+
+    /// The charset of the session's texts.
+    fn charset(&self) -> Charset {
+        if self.granted.contains(Capabilities::UTF8) { Charset::Utf8 } else { LEGACY }
     }
 
     /// How many users are online, as the server last said.

@@ -2,12 +2,13 @@
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM,
-    MessageKind, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Uin,
+    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginError, LoginReply, LoginSuccess,
+    MAX_DATAGRAM, MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str,
+    Typing, Uin, open_reply,
 };
 
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
-use super::request::{Answer, CHARSET, OwnProfile, RemoteContacts, RequestId, domain, reply_to, text};
+use super::request::{Answer, OwnProfile, RemoteContacts, RequestId, Sent, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal};
 use crate::event::{Event, Presence};
@@ -22,7 +23,8 @@ impl Account {
             return;
         }
         self.stats.received += 1;
-        match self.open(datagram) {
+        let mut scratch = [0; MAX_DATAGRAM];
+        match self.open(datagram, &mut scratch) {
             Ok(Some((header, reply))) => self.handle_packet(now, &header, reply.as_ref(), datagram),
             Ok(None) => self.stats.foreign += 1,
             Err(_) => self.stats.malformed += 1,
@@ -30,26 +32,38 @@ impl Account {
     }
 
     /// The header and the body of a datagram of this session; no body where the command is unknown.
-    fn open<'a>(&self, datagram: &'a [u8]) -> Result<Option<(ServerHeader, Option<Reply<'a>>)>, DecodeError> {
+    fn open<'a>(
+        &self,
+        datagram: &'a [u8],
+        scratch: &'a mut [u8],
+    ) -> Result<Option<(ServerHeader, Option<Reply<'a>>)>, DecodeError> {
         let (header, body) = ServerHeader::decode(datagram)?;
         if header.session != self.session || datagram.len() > MAX_DATAGRAM {
             return Ok(None);
         }
         // A body that is not whole is not acknowledged: the server's next try may come through unharmed.
-        let reply = header.known_command().map(|command| Reply::decode(command, body)).transpose()?;
+        let key = self.granted.contains(Capabilities::SEALED).then_some(&self.key);
+        let is_known = header.known_command().is_some();
+        let reply = is_known.then(|| open_reply(&header, body, key, scratch)).transpose()?;
         Ok(Some((header, reply)))
     }
 
     fn handle_packet(&mut self, now: Instant, header: &ServerHeader, reply: Option<&Reply<'_>>, datagram: &[u8]) {
         if let Some(Reply::Login(LoginReply::Refused(error))) = reply {
-            // COMPAT: not acknowledged, as by the clients of 2003. In mid-session, another login took this one's place.
+            // COMPAT: not acknowledged, as by the clients of 2003. In mid-session, another login took this one's place, unless the server
+            // says that there is no such user any more.
+            let is_refused = self.state == State::LoggingIn || *error == LoginError::INVALID_UIN;
             let refused = EndReason::LoginRefused((*error).into());
-            self.end(if self.state == State::LoggingIn { refused } else { EndReason::Replaced });
+            self.end(if is_refused { refused } else { EndReason::Replaced });
             return;
         }
         match (header.ackseq, reply) {
             (Some(ackseq), Some(Reply::Refused(refused))) => self.on_refused(now, ackseq, refused.reason.into()),
-            (Some(ackseq), _) => self.on_acknowledged(now, ackseq),
+            (Some(ackseq), Some(Reply::Sent(sent))) => {
+                let sent = Sent { id: sent.id, is_delivered: sent.is_delivered != 0 };
+                self.on_acknowledged(now, ackseq, Answer::Sent(sent));
+            }
+            (Some(ackseq), _) => self.on_acknowledged(now, ackseq, Answer::Acknowledged),
             (None, _) => {}
         }
         if self.state == State::LoggingIn {
@@ -71,7 +85,7 @@ impl Account {
         }
     }
 
-    fn on_acknowledged(&mut self, now: Instant, ackseq: Seq) {
+    fn on_acknowledged(&mut self, now: Instant, ackseq: Seq, answer: Answer) {
         let Some(token) = self.link.on_ack(&mut self.retained, now, ackseq) else { return };
         let wait = now + self.config.timeouts.reply;
         if token == LOGIN {
@@ -89,7 +103,7 @@ impl Account {
             pending.reply_by = Some(wait);
         } else {
             self.pending.remove(&id);
-            self.answers.push_back((id, Ok(Answer::Acknowledged)));
+            self.answers.push_back((id, Ok(answer)));
         }
     }
 
@@ -124,8 +138,11 @@ impl Account {
         if self.is_exactly_once() {
             self.link.set_ordered();
         }
+        if !self.granted.contains(self.config.required) {
+            return self.end(EndReason::NotGranted(self.config.required.difference(self.granted)));
+        }
         let (ip, online_users) = (success.ip.into(), success.online_users);
-        self.tell(Event::LoggedIn { ip, online_users, exactly_once: self.is_exactly_once() });
+        self.tell(Event::LoggedIn { ip, online_users, exactly_once: self.is_exactly_once(), granted: self.granted });
         // At once, because its acknowledgement shows that the server knows our address to be proven.
         self.keep_alive(now);
         for (id, request) in std::mem::take(&mut self.waiting) {
@@ -164,7 +181,8 @@ impl Account {
         }
         while let Some((seq, datagram)) = self.link.release(&mut self.retained) {
             // It was opened once when it came, so it opens again.
-            if let Ok(Some((header, reply))) = self.open(&datagram) {
+            let mut scratch = [0; MAX_DATAGRAM];
+            if let Ok(Some((header, reply))) = self.open(&datagram, &mut scratch) {
                 self.on_released(seq, &header, reply.as_ref());
             }
         }
@@ -183,6 +201,8 @@ impl Account {
     }
 
     fn handle_reply(&mut self, ackseq: Option<Seq>, reply: &Reply<'_>) {
+        let charset = self.charset();
+        let text = |bytes: &[u8]| charset.decode(bytes).into_owned();
         let (about, answer) = match reply {
             Reply::GetContactList(uins) => (None, Answer::Contacts(uins.iter().collect())),
             Reply::GetRemoteContactList(list) => {
@@ -190,24 +210,38 @@ impl Account {
                 (None, Answer::RemoteContacts(RemoteContacts { domain: text(&list.domain), contacts }))
             }
             Reply::UpdateContact(contact) => {
-                let profile = Profile::decode(&contact.profile, CHARSET);
+                let profile = Profile::decode(&contact.profile, self.charset());
                 (Some(contact.uin), Answer::Profile(Box::new(profile)))
             }
             Reply::UpdateUser(user) => {
-                let profile = Profile::decode(&user.profile, CHARSET);
+                let profile = Profile::decode(&user.profile, self.charset());
                 (None, Answer::OwnProfile(Box::new(OwnProfile { profile, authorization: user.auth })))
             }
-            Reply::Search(found) => (None, Answer::Found(found.iter().map(FoundUser::from).collect())),
-            Reply::GetServerList(list) => (None, Answer::Servers(list.iter().map(ServerEntry::from).collect())),
-            Reply::GetGroupList(list) => (None, Answer::Groups(list.iter().map(Group::from).collect())),
-            Reply::SearchGroup(info) => {
-                (None, Answer::Group(Some(Group::from(info)).filter(|found| found.group != GroupId(0))))
+            Reply::Search(found) => {
+                (None, Answer::Found(found.iter().map(|found| FoundUser::new(&found, charset)).collect()))
             }
+            Reply::GetServerList(list) => {
+                (None, Answer::Servers(list.iter().map(|server| ServerEntry::new(&server, charset)).collect()))
+            }
+            Reply::GetGroupList(list) => (
+                None,
+                Answer::Groups(list.iter().map(|it| Group::new(it.group, &it.name, it.members, charset)).collect()),
+            ),
+            Reply::SearchGroup(info) => (
+                None,
+                Answer::Group(
+                    Some(Group::new(info.group, &info.name, info.members, charset))
+                        .filter(|found| found.group != GroupId(0)),
+                ),
+            ),
             Reply::CreateGroup(GroupRef { group }) => {
                 (None, Answer::GroupCreated(Some(*group).filter(|group| *group != GroupId(0))))
             }
             Reply::EnterGroup(entered) => {
-                let members = entered.outcome.as_ref().map(|list| list.iter().map(Member::from).collect());
+                let members = entered
+                    .outcome
+                    .as_ref()
+                    .map(|list| list.iter().map(|member| Member::new(&member, charset)).collect());
                 (None, Answer::GroupEntered(members.map_err(|&error| error.into())))
             }
             Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
@@ -237,6 +271,7 @@ impl Account {
 
     /// What the server says without being asked.
     fn handle_news(&mut self, news: &Reply<'_>) {
+        let charset = self.charset();
         match news {
             Reply::Message(_) => self.stats.messages_seen_before += 1,
             // It has been said to who asked, when it came.
@@ -250,16 +285,21 @@ impl Account {
                 let (uin, status) = (user.uin, user.status);
                 self.tell(Event::StatusChanged { uin, domain: domain(user.domain), status });
             }
+            Reply::Delivered(MessageRef { uin, id }) => self.tell(Event::Delivered { to: *uin, id: *id }),
+            Reply::Read(MessageRef { uin, id }) => self.tell(Event::Read { by: *uin, up_to: *id }),
+            Reply::Typing(Typing { uin, is_typing }) => {
+                self.tell(Event::Typing { from: *uin, is_typing: *is_typing != 0 });
+            }
             Reply::GroupTypes(list) => {
-                self.tell(Event::GroupTypes { types: list.iter().map(GroupType::from).collect() })
+                self.tell(Event::GroupTypes { types: list.iter().map(|it| GroupType::new(&it, charset)).collect() })
             }
             Reply::GroupEntered(entered) => {
-                self.tell(Event::GroupEntered { group: entered.group, member: entered.member.into() });
+                self.tell(Event::GroupEntered { group: entered.group, member: Member::new(&entered.member, charset) });
             }
             Reply::GroupExited(exited) => self.tell(Event::GroupExited { group: exited.group, uin: exited.uin }),
             Reply::GroupMessage(said) => {
                 let GroupSaid { group, from, time, text: Str(words) } = *said;
-                let words = Message::decode(MessageKind::TEXT, words, CHARSET);
+                let words = Message::decode(MessageKind::TEXT, words, charset);
                 if let Message::Text { text } = words {
                     self.tell(Event::GroupMessage { group, from, time, text });
                 }
@@ -271,7 +311,7 @@ impl Account {
 
     /// The message's own number, from servers that give one.
     fn id_of(&self, message: &ServerMessage<'_>) -> Option<u64> {
-        message.id.filter(|_| self.is_exactly_once())
+        message.id.filter(|_| self.is_exactly_once() || self.granted.contains(Capabilities::RECEIPTS))
     }
 
     fn is_to_be_shown(&self, message: &ServerMessage<'_>) -> bool {
@@ -285,7 +325,7 @@ impl Account {
             domain: domain(message.domain),
             time: message.time,
             id,
-            message: Message::decode(message.kind, &message.text, CHARSET),
+            message: Message::decode(message.kind, &message.text, self.charset()),
         };
         self.events.push_back(Delivery { event, ticket: Some(Ticket { seq, id }) });
     }

@@ -67,9 +67,9 @@ impl Registration {
         }
     }
 
-    /// Ends the registration because the driver found that nothing listens at the server's address.
-    pub fn handle_unreachable(&mut self) {
-        self.finish(Err(EndReason::Unreachable));
+    /// Ends the registration as [`Account::handle_disconnected`](super::Account::handle_disconnected) ends a session.
+    pub fn handle_disconnected(&mut self, reason: EndReason) {
+        self.finish(Err(reason));
     }
 
     /// The first outcome stands, whatever comes after it.

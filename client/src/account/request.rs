@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use myicq_wire::charset::Charset;
 use myicq_wire::{
     Address, Answer as WireAnswer, Authorization, BroadcastMessage, ChangeStatus, Command, CreateGroup, EnterGroup,
-    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, ModifyUser, SearchCustom, SearchRandom, SearchWords,
-    Secret, SendMessage, Status, Str, Uin,
+    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, SearchCustom, SearchRandom,
+    SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
 };
 
 use super::directory::{FoundUser, Group, Member, ServerEntry};
@@ -18,7 +18,10 @@ use crate::profile::{EncodedProfile, MAX_FIELD_LEN, Profile, encode_text};
 
 /// The text of a session whose server has not granted UTF-8. GB 18030 holds all of Unicode, and the clients of 2003 read
 /// the GBK in it.
-pub(super) const CHARSET: Charset = Charset::Gb18030;
+pub(super) const LEGACY: Charset = Charset::Gb18030;
+
+/// What requests are made in, before it is known what the server grants. [`Charset::fits`] counts such a text as in GB 18030.
+const MADE_IN: Charset = Charset::Utf8;
 
 /// Names a request of one [`Account`](super::Account), and later its answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,6 +42,8 @@ enum Body {
     Status(Status),
     Modify { profile: Box<EncodedProfile>, auth: Authorization, password: Option<Password> },
     Send { to: Uin, kind: MessageKind, text: Vec<u8> },
+    Read { from: Uin, id: u64 },
+    Typing { to: Uin, is_typing: bool },
     SearchRandom,
     SearchUin(Uin),
     SearchWords { nick: String, email: String, after: Uin },
@@ -58,6 +63,8 @@ enum Body {
 pub enum Answer {
     /// It is done, or promised.
     Acknowledged,
+    /// To [`Request::send`], in sessions with receipts.
+    Sent(Sent),
     /// To [`Request::contacts`].
     Contacts(Vec<Uin>),
     /// To [`Request::remote_contacts`].
@@ -80,6 +87,16 @@ pub enum Answer {
     GroupCreated(Option<GroupId>),
     /// To [`Request::enter_group`]: who is in it, oneself among them, or why one is not.
     GroupEntered(Result<Vec<Member>, GroupRefused>),
+}
+
+/// A message that the server has taken, as a server with receipts knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The message's own number, which later receipts name.
+    pub id: u64,
+    /// Whether it has reached the recipient's program. Otherwise it is stored, or one does not see whether the recipient is there.
+    pub is_delivered: bool,
 }
 
 /// The name of the server, and the contacts on others.
@@ -158,7 +175,7 @@ impl Request {
     /// # Errors
     /// [`Misuse::FieldTooLong`], [`Misuse::Nul`].
     pub fn modify(profile: &Profile, auth: Authorization, password: Option<Password>) -> Result<Self, Misuse> {
-        let profile = Box::new(profile.encode(CHARSET)?);
+        let profile = Box::new(profile.encode(MADE_IN)?);
         Ok(Self(Body::Modify { profile, auth, password }))
     }
 
@@ -168,8 +185,57 @@ impl Request {
     /// [`Misuse::NoUin`], [`Misuse::MessageTooLong`], [`Misuse::FieldTooLong`], [`Misuse::Nul`], [`Misuse::Kind`].
     pub fn send(to: Uin, message: &Message) -> Result<Self, Misuse> {
         let to = somebody(to)?;
-        let (kind, text) = message.encode(CHARSET)?;
+        let (kind, text) = message.encode(MADE_IN)?;
         Ok(Self(Body::Send { to, kind, text }))
+    }
+
+    /// Says that one has read what somebody said, up to the message with this number. Only a session with receipts passes it on.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn read(from: Uin, id: u64) -> Result<Self, Misuse> {
+        Ok(Self(Body::Read { from: somebody(from)?, id }))
+    }
+
+    /// Says that one types a message to somebody, or has stopped. Only a session with receipts passes it on.
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn typing(to: Uin, is_typing: bool) -> Result<Self, Misuse> {
+        Ok(Self(Body::Typing { to: somebody(to)?, is_typing }))
+    }
+
+    /// Whether it makes sense only in sessions with [`Capabilities::RECEIPTS`](myicq_wire::Capabilities::RECEIPTS).
+    pub(super) fn is_receipt(&self) -> bool {
+        matches!(self.0, Body::Read { .. } | Body::Typing { .. })
+    }
+
+    /// The same with its texts in the charset of a session.
+    pub(super) fn in_charset(&self, charset: Charset) -> Cow<'_, Self> {
+        match &self.0 {
+            _ if charset == MADE_IN => Cow::Borrowed(self),
+            Body::Send { to, kind, text } => {
+                let text = wire_message::transcode(*kind, text, MADE_IN, charset).into_owned();
+                Cow::Owned(Self(Body::Send { to: *to, kind: *kind, text }))
+            }
+            Body::Modify { profile, auth, password } => {
+                let profile = Box::new(profile.transcode(MADE_IN, charset));
+                Cow::Owned(Self(Body::Modify { profile, auth: *auth, password: password.clone() }))
+            }
+            Body::Broadcast { kind, text } => {
+                let text = wire_message::transcode(*kind, text, MADE_IN, charset).into_owned();
+                Cow::Owned(Self(Body::Broadcast { kind: *kind, text }))
+            }
+            Body::SayToGroup { group, text } => {
+                let text = wire_message::transcode(MessageKind::TEXT, text, MADE_IN, charset).into_owned();
+                Cow::Owned(Self(Body::SayToGroup { group: *group, text }))
+            }
+            Body::CreateGroup { group_type, name, password } => {
+                let (name, password) = (MADE_IN.transcode(name, charset).into_owned(), password.clone());
+                Cow::Owned(Self(Body::CreateGroup { group_type: *group_type, name, password }))
+            }
+            _ => Cow::Borrowed(self),
+        }
     }
 
     /// Some users who are here and show it.
@@ -208,7 +274,7 @@ impl Request {
     /// # Errors
     /// As [`Request::send`].
     pub fn broadcast(text: &str) -> Result<Self, Misuse> {
-        let (kind, text) = Message::text(text).encode(CHARSET)?;
+        let (kind, text) = Message::text(text).encode(MADE_IN)?;
         Ok(Self(Body::Broadcast { kind, text }))
     }
 
@@ -227,7 +293,7 @@ impl Request {
     /// # Errors
     /// [`Misuse::FieldTooLong`], [`Misuse::Nul`].
     pub fn create_group(group_type: u16, name: &str, password: Option<Password>) -> Result<Self, Misuse> {
-        let name = encode_text("name", name, MAX_GROUP_NAME_LEN, CHARSET)?;
+        let name = encode_text("name", name, MAX_GROUP_NAME_LEN, MADE_IN)?;
         check_group_password(password.as_ref())?;
         Ok(Self(Body::CreateGroup { group_type, name, password }))
     }
@@ -251,7 +317,7 @@ impl Request {
     /// # Errors
     /// As [`Request::send`].
     pub fn say_to_group(group: GroupId, text: &str) -> Result<Self, Misuse> {
-        let (_, text) = Message::text(text).encode(CHARSET)?;
+        let (_, text) = Message::text(text).encode(MADE_IN)?;
         Ok(Self(Body::SayToGroup { group, text }))
     }
 
@@ -275,6 +341,8 @@ impl Request {
             Body::Send { to, kind, text } => {
                 Wire::SendMessage(SendMessage { kind: *kind, to: *to, text: Str(text), domain: None })
             }
+            Body::Read { from, id } => Wire::Read(MessageRef { uin: *from, id: *id }),
+            Body::Typing { to, is_typing } => Wire::Typing(Typing { uin: *to, is_typing: u8::from(*is_typing) }),
             Body::SearchRandom => Wire::SearchRandom(SearchRandom { domain: None }),
             Body::SearchUin(uin) => Wire::SearchCustom(SearchCustom::Uin(address(*uin))),
             Body::SearchWords { nick, email, after } => Wire::SearchCustom(SearchCustom::Words(SearchWords {
@@ -343,12 +411,7 @@ pub(super) fn somebody(uin: Uin) -> Result<Uin, Misuse> {
     if uin == Uin::NONE { Err(Misuse::NoUin) } else { Ok(uin) }
 }
 
-/// A text as it came, readable.
-pub(super) fn text(bytes: &[u8]) -> String {
-    CHARSET.decode(bytes).into_owned()
-}
-
 /// A domain as it came: the empty one is the server's own.
 pub(super) fn domain(domain: Option<Str<'_>>) -> Option<String> {
-    domain.filter(|domain| !domain.is_empty()).map(|domain| CHARSET.decode(domain.0)).map(Cow::into_owned)
+    domain.filter(|domain| !domain.is_empty()).map(|domain| LEGACY.decode(domain.0)).map(Cow::into_owned)
 }

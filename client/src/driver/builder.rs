@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use myicq_wire::{Capabilities, MAX_DATAGRAM, Status, Uin};
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::session::Session;
-use super::system::{Clock, addresses_of, entropy, socket_to, spawn};
+use super::system::{Clock, addresses_of, entropy, spawn};
+use super::transport::{Route, Transport};
 use super::{Client, Events};
-use crate::account::{Account, Config, Registration, Timeouts};
+use crate::account::{Account, Config, Registration, SUPPORTED, Timeouts};
 use crate::error::{EndReason, Misuse};
 use crate::password::Password;
 use crate::seen::SeenMessages;
@@ -55,8 +55,14 @@ pub enum ConnectError {
         /// What the system says.
         error: io::Error,
     },
+    /// The proxy makes no connection to the server.
+    #[error("the proxy answers with {status}{}", if *.status == 407 { ": it wants a password, which this client has not" } else { "" })]
+    Proxy {
+        /// The status of its answer.
+        status: u16,
+    },
     /// The system gives no socket.
-    #[error("cannot open a socket: {0}")]
+    #[error("cannot open a socket or a connection: {0}")]
     Socket(#[from] io::Error),
     /// The server refused, or did not answer.
     #[error(transparent)]
@@ -75,6 +81,8 @@ pub struct Builder {
     timeouts: Timeouts,
     seen: SeenMessages,
     offered: Capabilities,
+    required: Capabilities,
+    route: Route,
 }
 
 impl Builder {
@@ -85,7 +93,9 @@ impl Builder {
             status: Status::ONLINE,
             timeouts: Timeouts::default(),
             seen: SeenMessages::default(),
-            offered: Capabilities::ONCE,
+            offered: SUPPORTED,
+            required: Capabilities::NONE,
+            route: Route::Udp,
         }
     }
 
@@ -125,20 +135,50 @@ impl Builder {
         self
     }
 
+    /// Offers these beyond version 1: all that this library [has](SUPPORTED), unless this says otherwise.
+    #[must_use]
+    pub fn offer(mut self, offered: Capabilities) -> Self {
+        self.offered = offered;
+        self
+    }
+
+    /// Ends a session whose server does not grant all of these: [`EndReason::NotGranted`]. The password has gone to it in the clear by then.
+    #[must_use]
+    pub fn require(mut self, required: Capabilities) -> Self {
+        self.required = required;
+        self
+    }
+
+    /// Goes through the TCP tunnel of the server: its address is that of the tunnel then.
+    #[must_use]
+    pub fn tunnel(mut self) -> Self {
+        self.route = Route::Tunnel;
+        self
+    }
+
+    /// Goes through the TCP tunnel of the server, by an HTTP proxy at `address`, "host:port", which needs no password. It is the proxy that
+    /// looks for the server then.
+    #[must_use]
+    pub fn proxy(mut self, address: impl Into<String>) -> Self {
+        self.route = Route::Proxy(address.into());
+        self
+    }
+
     /// Logs in. On success the first event is [`Event::LoggedIn`](crate::Event::LoggedIn). Needs a tokio runtime with I/O and time.
     ///
     /// Cancel-safe: dropped before it returns, the login is given up, with a LOGOUT for a session that is open already.
     ///
     /// # Errors
-    /// [`ConnectError`]; [`Misuse::NoUin`] without credentials.
+    /// [`ConnectError`]; [`Misuse::NoUin`] without credentials, [`Misuse::Capabilities`].
     pub async fn connect(self) -> Result<(Client, Events), ConnectError> {
         let (uin, password) = self.credentials.clone().ok_or(Misuse::NoUin)?;
         let mut config = Config::new(uin, password);
         // No direct sessions yet: without an address of our own, nobody tries to open one.
-        (config.status, config.timeouts, config.offered) = (self.status, self.timeouts, self.offered);
+        (config.status, config.timeouts) = (self.status, self.timeouts);
+        (config.offered, config.required) = (self.offered, self.required);
         let mut failure = None;
         for server in self.candidates().await? {
-            match open(server.reached().await, config.clone(), self.seen.clone()).await {
+            match self.open(server.reached().await, config.clone()).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
                 // A machine without IPv6 gives no socket for an IPv6 address.
                 Err(error @ ConnectError::Socket(_)) => {
@@ -159,7 +199,7 @@ impl Builder {
     pub async fn register(self, password: &Password) -> Result<Uin, ConnectError> {
         let mut failure = None;
         for server in self.candidates().await? {
-            match register_at(server.reached().await, password, self.timeouts).await {
+            match self.register_at(server.reached().await, password).await {
                 Err(error @ ConnectError::Ended(EndReason::Unreachable)) => failure = Some(error),
                 Err(error @ ConnectError::Socket(_)) => {
                     failure.get_or_insert(error);
@@ -173,8 +213,9 @@ impl Builder {
     /// Where the server may be: "localhost" may be an IPv6 address first, while the server listens on IPv4 alone. When nobody listens anywhere,
     /// all of them once more: perhaps it is just starting.
     async fn candidates(&self) -> Result<Vec<Candidate>, ConnectError> {
-        let found = addresses_of(&self.server).await;
-        let found = found.map_err(|error| ConnectError::Address { server: self.server.clone(), error })?;
+        let first = self.first_stop();
+        let found = addresses_of(first).await;
+        let found = found.map_err(|error| ConnectError::Address { server: first.to_owned(), error })?;
         let now = found.iter().map(|&address| Candidate { address, after: None });
         let again = found
             .iter()
@@ -185,21 +226,41 @@ impl Builder {
 
     fn no_address(&self) -> ConnectError {
         let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        ConnectError::Address { server: self.server.clone(), error }
+        ConnectError::Address { server: self.first_stop().to_owned(), error }
+    }
+
+    /// Where the way begins: at the server, or at the proxy.
+    fn first_stop(&self) -> &str {
+        if let Route::Proxy(proxy) = &self.route { proxy } else { &self.server }
+    }
+
+    async fn open(&self, server: SocketAddr, config: Config) -> Result<(Client, Events), ConnectError> {
+        let account = Account::new(config, entropy(), self.seen.clone())?;
+        let transport = Transport::open(&self.route, server, &self.server).await?;
+        start(account, transport, server).await
+    }
+
+    async fn register_at(&self, server: SocketAddr, password: &Password) -> Result<Uin, ConnectError> {
+        let registration = Registration::new(password, entropy(), self.timeouts)?;
+        register(registration, Transport::open(&self.route, server, &self.server).await?).await
     }
 }
 
-async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<(Client, Events), ConnectError> {
-    let (uin, clock) = (config.uin, Clock::start());
-    let account = Account::new(config, entropy(), seen)?;
-    let socket = socket_to(server).await?;
+/// Starts the task of a session, and waits until it is open.
+async fn start(
+    account: Account,
+    transport: Transport,
+    #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only the log names it"))]
+    server: SocketAddr,
+) -> Result<(Client, Events), ConnectError> {
+    let (uin, clock) = (account.uin(), Clock::start());
     let (asks, from_clients) = mpsc::channel(MAX_ASKS);
     let (to_reader, deliveries) = mpsc::channel(MAX_DELIVERIES);
     let (taken, from_reader) = mpsc::unbounded_channel();
     let (ended, has_ended) = watch::channel(None);
     let (logged_in, is_logged_in) = oneshot::channel();
     let session = Session {
-        socket,
+        transport,
         clock,
         account,
         asks: from_clients,
@@ -225,36 +286,29 @@ async fn open(server: SocketAddr, config: Config, seen: SeenMessages) -> Result<
     }
 }
 
-async fn register_at(server: SocketAddr, password: &Password, timeouts: Timeouts) -> Result<Uin, ConnectError> {
+async fn register(mut registration: Registration, mut transport: Transport) -> Result<Uin, ConnectError> {
     let clock = Clock::start();
-    let mut registration = Registration::new(password, entropy(), timeouts)?;
-    let socket = socket_to(server).await?;
     let mut buffer = [0; MAX_DATAGRAM];
     loop {
         while let Some(datagram) = registration.poll_transmit(clock.now()) {
-            check(&mut registration, socket.send(&datagram).await.map(drop));
+            let sent = transport.send(&datagram).await;
+            check(&mut registration, &transport, sent.err());
         }
         if let Some(outcome) = registration.outcome() {
             return Ok(outcome?);
         }
         tokio::select! {
-            received = receive(&socket, &mut buffer) => match received {
-                Ok(datagram) => registration.handle_datagram(datagram),
-                Err(error) => check(&mut registration, Err(error)),
+            received = transport.receive(&mut buffer) => match received {
+                Ok(len) => registration.handle_datagram(buffer.get(..len).unwrap_or_default()),
+                Err(error) => check(&mut registration, &transport, Some(error)),
             },
             () = clock.wait_until(registration.poll_timeout()) => {}
         }
     }
 }
 
-async fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let len = socket.recv(buffer).await?;
-    Ok(buffer.get(..len).unwrap_or_default())
-}
-
-/// All but one of the errors of a UDP socket are troubles of the moment: what they cost is sent again.
-fn check(registration: &mut Registration, outcome: io::Result<()>) {
-    if outcome.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-        registration.handle_unreachable();
+fn check(registration: &mut Registration, transport: &Transport, error: Option<io::Error>) {
+    if let Some(reason) = error.and_then(|error| transport.end(&error)) {
+        registration.handle_disconnected(reason);
     }
 }

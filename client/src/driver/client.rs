@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Builder;
 use super::session::{Ask, Ended};
-use crate::account::{Answer, OwnProfile, RemoteContacts, Request};
+use crate::account::{Answer, OwnProfile, RemoteContacts, Request, Sent};
 use crate::error::{EndReason, RequestError};
 use crate::message::Message;
 use crate::password::Password;
@@ -156,6 +156,26 @@ impl Client {
         self.answer(Request::modify(profile, authorization, password)?).await.map(drop)
     }
 
+    /// Says that one has read what somebody said, up to the message with this number. Without effect in a session without receipts.
+    ///
+    /// Cancel-safe: it may be said or not.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn read(&self, from: Uin, up_to: u64) -> Result<(), RequestError> {
+        self.answer(Request::read(from, up_to)?).await.map(drop)
+    }
+
+    /// Says that one types a message to somebody, or has stopped. Without effect in a session without receipts.
+    ///
+    /// Cancel-safe: it may be said or not.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn typing(&self, to: Uin, is_typing: bool) -> Result<(), RequestError> {
+        self.answer(Request::typing(to, is_typing)?).await.map(drop)
+    }
+
     /// Ends the session and returns when the LOGOUT has been sent. Requests without an answer get none any more. Says why
     /// the session ended, if that had happened before.
     ///
@@ -208,6 +228,17 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Returns when the server has acknowledged it, and says which number a message has: `None` where the session has no receipts, or where the
+    /// first acknowledgement was lost.
+    ///
+    /// Cancel-safe: as [`Receipt::acknowledged`].
+    ///
+    /// # Errors
+    /// As [`Receipt::acknowledged`].
+    pub async fn sent(self) -> Result<Option<Sent>, RequestError> {
+        Ok(if let Answer::Sent(sent) = self.answer().await? { Some(sent) } else { None })
+    }
+
     /// Returns when the server has acknowledged it: the message has reached its recipient's program, or lies in the server's store.
     ///
     /// Cancel-safe: the message is sent whether or not anybody waits for the verdict.

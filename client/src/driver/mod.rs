@@ -8,6 +8,7 @@ mod events;
 mod groups;
 mod session;
 mod system;
+mod transport;
 
 pub use builder::{Builder, ConnectError};
 pub use client::{Client, Receipt};

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io;
 
 use myicq_wire::MAX_DATAGRAM;
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::system::Clock;
+use super::transport::Transport;
 use crate::account::{Account, Answer, Delivery, Request, RequestId, Ticket};
 use crate::error::{EndReason, RequestError};
 use crate::seen::SeenMessages;
@@ -30,7 +30,7 @@ pub(super) struct Ended {
 
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) socket: UdpSocket,
+    pub(super) transport: Transport,
     pub(super) clock: Clock,
     pub(super) account: Account,
     pub(super) asks: mpsc::Receiver<Ask>,
@@ -114,7 +114,7 @@ impl Session {
             }
         };
         tokio::select! {
-            received = self.socket.recv(buffer), if is_open => Wake::Datagram(received),
+            received = self.transport.receive(buffer), if is_open => Wake::Datagram(received),
             ask = self.asks.recv(), if can_ask => Wake::Ask(ask),
             ticket = self.taken.recv(), if self.has_reader => Wake::Taken(ticket),
             () = room, if has_event => Wake::Room,
@@ -137,16 +137,15 @@ impl Session {
 
     async fn transmit(&mut self) {
         while let Some(datagram) = self.account.poll_transmit(self.clock.now()) {
-            if let Err(error) = self.socket.send(&datagram).await {
+            if let Err(error) = self.transport.send(&datagram).await {
                 self.on_error(&error);
             }
         }
     }
 
-    /// All but one of the errors of a UDP socket are troubles of the moment: what they cost is sent again.
     fn on_error(&mut self, error: &io::Error) {
-        if error.kind() == io::ErrorKind::ConnectionRefused {
-            self.account.handle_unreachable();
+        if let Some(reason) = self.transport.end(error) {
+            self.account.handle_disconnected(reason);
         }
         #[cfg(feature = "tracing")]
         tracing::debug!(%error, "socket");

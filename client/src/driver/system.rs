@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use myicq_wire::Instant;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::account::Entropy;
 
@@ -54,6 +54,14 @@ pub(super) async fn socket_to(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(local).await?;
     socket.connect(server).await?;
     Ok(socket)
+}
+
+/// A connection to the tunnel of a server, or to a proxy. Nothing waits for company in it.
+#[expect(clippy::disallowed_methods, reason = "the driver is where sockets come from")]
+pub(super) async fn stream_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The addresses that "host:port" leads to.

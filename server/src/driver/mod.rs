@@ -5,16 +5,25 @@
 
 mod announce;
 mod clock;
+#[cfg(unix)]
+mod control;
 mod farewell;
+mod http;
 mod identity;
+mod inquiry;
 mod mail;
+mod meter;
+mod metrics;
 mod passwords;
 mod reload;
 mod report;
+#[cfg(unix)]
+mod service;
 mod shard;
 mod signals;
 mod socket;
 mod store;
+mod tunnel;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,11 +33,14 @@ use std::thread::JoinHandle;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::LocalSet;
 
 pub use self::announce::reachable;
 pub use self::identity::server_id;
+use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
 use self::reload::Settings;
 use self::report::Report;
@@ -69,6 +81,22 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The port for the metrics fails.
+    #[error("cannot answer HTTP requests on {address}; choose another address with --metrics-listen, or turn it off")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tunnel cannot be listened for.
+    #[error("cannot listen on TCP {address} for the tunnel; choose another address with --tunnel, or --tunnel off")]
+    Tunnel {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refuses a thread, a runtime, a signal handler or randomness.
     #[error("the system refuses {what}")]
     System {
@@ -87,6 +115,15 @@ pub enum RunError {
     Interrupted,
 }
 
+/// Where a server is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// By datagrams.
+    pub udp: SocketAddr,
+    /// Through the tunnel, if that is on.
+    pub tunnel: Option<SocketAddr>,
+}
+
 /// Tells a server to stop, as SIGTERM does.
 #[derive(Clone, Debug)]
 pub struct Stop(mpsc::UnboundedSender<()>);
@@ -100,20 +137,26 @@ impl Stop {
 }
 
 /// Runs a server until it is told to stop (SIGTERM, SIGINT). `sources` is what SIGHUP reads again; without any it stops the
-/// server, too. `ready` is called once, with the address that it listens on, as soon as datagrams are taken.
+/// server, too. `ready` is called once, with the addresses that it listens on, as soon as datagrams are taken.
 ///
 /// # Errors
 /// Why it could not start, or what ended it.
-pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
-    runtime()?.block_on(supervise(Settings::new(Arc::new(config), sources), ready))
+pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
+    let settings = Settings::new(Arc::new(config), sources);
+    LocalSet::new().block_on(&runtime()?, supervise(settings, ready))
 }
 
-async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop)) -> Result<(), RunError> {
+async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
     let config = settings.config();
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
     let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
     let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
     let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(http::bind(address).await?),
+        None => None,
+    };
+    let tunnel = config.listen.tunnel.map(tunnel::bind).transpose()?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -127,18 +170,31 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(SocketAddr, Stop))
     let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
+    let mut listening = Listening { udp: address, tunnel: None };
+    let mut tunnels = None;
+    if let Some((listener, address)) = tunnel {
+        let (tunnel, thread) = tunnel::start(listener, &config, &mailboxes, watch.clone())?;
+        threads.push(thread);
+        (tunnels, listening.tunnel) = (Some(tunnel), Some(address));
+        tracing::info!(%address, "listening for the tunnel");
+    }
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
-        start_shard(shard, socket, Surroundings { mailbox, mailboxes, store, passwords }, watch.clone())
+        let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: tunnels.clone() };
+        start_shard(shard, socket, around, watch.clone())
     });
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
-    drop((store.requests, passwords, watch));
+    drop((store.requests, passwords, tunnels, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
     let _announcement = announce::start(&config, address, &mut seeds);
+    let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
+    start_services(&config, metrics, &inquiry)?;
     let (stop, mut stopped) = mpsc::unbounded_channel();
-    ready(address, Stop(stop));
+    ready(listening, Stop(stop));
+    #[cfg(unix)]
+    service::ready(address);
 
-    watch_over(&mut signals, &mut stopped, &mut ended, &mailboxes, &mut settings).await?;
+    watch_over(&mut signals, &mut stopped, &mut ended, &inquiry, &mut settings).await?;
     // Each has reported how it ended.
     report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
     for thread in threads {
@@ -158,7 +214,7 @@ async fn watch_over(
     signals: &mut Signals,
     stopped: &mut mpsc::UnboundedReceiver<()>,
     ended: &mut mpsc::UnboundedReceiver<Ended>,
-    mailboxes: &Mailboxes,
+    inquiry: &Inquiry,
     settings: &mut Settings,
 ) -> Result<(), RunError> {
     let mut is_stopping = false;
@@ -174,26 +230,55 @@ async fn watch_over(
         };
         match signal {
             Signal::Reload if settings.can_reload() => {
-                settings.reload(|config| mailboxes.send_all(|| Mail::Config(Arc::clone(&config))));
+                #[cfg(unix)]
+                service::reloading();
+                settings.reload(|config| inquiry.mailboxes().send_all(|| Mail::Config(Arc::clone(&config))));
+                #[cfg(unix)]
+                service::reloaded();
             }
-            Signal::Report => {
-                let (reports, mut received) = mpsc::unbounded_channel();
-                mailboxes.send_all(|| Mail::Report(reports.clone()));
-                drop(reports);
-                // Ends when the last shard has answered, or has ended and dropped its mail.
-                let mut all = Vec::new();
-                while received.recv_many(&mut all, usize::MAX).await > 0 {}
-                report::log(all, "counters");
-            }
+            Signal::Report => report::log(inquiry.reports().await, "counters"),
             Signal::Stop | Signal::Reload if is_stopping => return Err(RunError::Interrupted),
             Signal::Stop | Signal::Reload => {
                 tracing::info!("stopping");
+                #[cfg(unix)]
+                service::stopping();
                 is_stopping = true;
-                mailboxes.send_all(|| Mail::Stop);
+                inquiry.mailboxes().send_all(|| Mail::Stop);
             }
         }
     }
 }
+
+/// Lets in those who look after the server, from the thread that waits for signals.
+fn start_services(config: &Arc<Config>, metrics: Option<TcpListener>, inquiry: &Inquiry) -> Result<(), RunError> {
+    if let Some(metrics) = metrics {
+        let address =
+            metrics.local_addr().map_err(|source| RunError::System { what: "the metrics' address", source })?;
+        tracing::info!("answering http://{address}/metrics and http://{address}/health");
+        tokio::task::spawn_local(http::serve(metrics, inquiry.clone()));
+    }
+    #[cfg(unix)]
+    tokio::task::spawn_local(service::watchdog(inquiry.clone()));
+    start_control(config, inquiry);
+    Ok(())
+}
+
+/// Lets the administrator in. A server that he cannot reach while it runs still serves its users.
+#[cfg(unix)]
+fn start_control(config: &Arc<Config>, inquiry: &Inquiry) {
+    match control::ControlSocket::bind(&config.store.data) {
+        Ok(socket) => {
+            let (config, inquiry) = (Arc::clone(config), inquiry.clone());
+            tokio::task::spawn_local(async move { socket.serve(config, inquiry).await });
+        }
+        Err(error) => {
+            tracing::warn!("no socket in the data folder, so that commands find no server there: {error}");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn start_control(_: &Arc<Config>, _: &Inquiry) {}
 
 fn start_shard(
     (shard, share): (Shard, Share),

@@ -1,17 +1,21 @@
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
+use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use myicq_wire::{Instant, MAX_DATAGRAM};
-use tokio::sync::mpsc;
+use myicq_wire::{Instant, MAX_DATAGRAM, Uin};
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::farewell::Farewell;
-use super::mail::{Datagrams, Mail, Mailboxes, index};
+use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
 use super::report::Report;
 use super::socket::Socket;
+use super::tunnel::{Tunnel, address};
+use crate::frontend::myicq::TraceEvent;
+use crate::hub::Refusal;
 use crate::shard::{Input, Output, Post, Shard};
 use crate::share::Share;
 use crate::store;
@@ -24,6 +28,9 @@ const TURN_BATCHES: usize = 256;
 
 /// Mail taken with each batch of datagrams.
 const BATCH_MAIL: usize = 64;
+
+/// Sessions shown to the administrator at a time: some tens of microseconds in which nobody else is served.
+const SESSIONS_MAX: usize = 256;
 
 /// Requests to the store that may be unanswered, of all shards together. Some seconds of work for a slow disk.
 pub(super) const STORE_REQUESTS_MAX: usize = 16_384;
@@ -41,6 +48,8 @@ pub(super) struct Surroundings {
     pub(super) mailboxes: Mailboxes,
     pub(super) store: mpsc::UnboundedSender<store::Request>,
     pub(super) passwords: Jobs,
+    /// Where datagrams for its connections go, if there is a tunnel.
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 /// A shard and the world around it.
@@ -53,6 +62,8 @@ pub(super) struct ShardDriver {
     around: Surroundings,
     /// What waits for the end of the batch, for each shard.
     for_others: Vec<ForOther>,
+    /// What waits for the end of the batch, for the tunnel.
+    for_tunnel: Datagrams,
     /// Nothing is taken from the network, because others are behind.
     is_held_up: bool,
     handed_over: u64,
@@ -64,6 +75,15 @@ pub(super) struct ShardDriver {
     /// Since when nothing new is taken.
     stopping_since: Option<Instant>,
     farewell: Farewell,
+    /// Who waits for what became of an errand of the administrator. Few: each of his connections has one under way.
+    errands: HashMap<u64, oneshot::Sender<store::Outcome>>,
+    /// Who waits for what became of what is to be said to everybody.
+    broadcasts: HashMap<u64, oneshot::Sender<Result<(), Refusal>>>,
+    /// Who looks at what becomes of one user's datagrams.
+    tracer: Option<mpsc::Sender<Traced>>,
+    /// What there was no room for since the last that was sent to him.
+    untold: u64,
+    last_errand: u64,
 }
 
 /// What another shard is to get.
@@ -81,6 +101,7 @@ impl ShardDriver {
             clock: Clock::new(),
             around,
             for_others: (0..share.count()).map(|_| ForOther::default()).collect(),
+            for_tunnel: Datagrams::default(),
             is_held_up: false,
             handed_over: 0,
             handover_drops: 0,
@@ -88,6 +109,11 @@ impl ShardDriver {
             store_refused: 0,
             stopping_since: None,
             farewell: Farewell::new(share.count()),
+            errands: HashMap::new(),
+            broadcasts: HashMap::new(),
+            tracer: None,
+            untold: 0,
+            last_errand: 0,
             share,
         }
     }
@@ -173,6 +199,20 @@ impl ShardDriver {
                 Mail::Config(config) => self.input(now, Input::Config(config)).await,
                 // Who has asked may have gone.
                 Mail::Report(to) => drop(to.send(self.report())),
+                Mail::Sessions(slot, to) => {
+                    let _ = to.send(self.shard.sessions_from(now, slot, SESSIONS_MAX));
+                }
+                Mail::Trace(whom, to) => self.trace(whom, to),
+                Mail::Errand(work, to) => {
+                    self.last_errand += 1;
+                    self.errands.insert(self.last_errand, to);
+                    self.input(now, Input::Errand { number: self.last_errand, work }).await;
+                }
+                Mail::Broadcast(text, to) => {
+                    self.last_errand += 1;
+                    self.broadcasts.insert(self.last_errand, to);
+                    self.input(now, Input::Broadcast { number: self.last_errand, text }).await;
+                }
                 Mail::Stop => {
                     self.stopping_since.get_or_insert(now.instant);
                     self.shard.begin_shutdown(now);
@@ -207,6 +247,7 @@ impl ShardDriver {
     async fn drain(&mut self) {
         while let Some(output) = self.shard.poll_output() {
             match output {
+                Output::Datagram { to, bytes } if address::number(to).is_some() => self.for_tunnel.push(to, bytes),
                 Output::Datagram { to, bytes } => {
                     self.socket.push(to, bytes);
                     if self.socket.is_full() {
@@ -215,14 +256,49 @@ impl ShardDriver {
                 }
                 Output::Store(request) => self.ask_store(request),
                 Output::Password(job) => self.around.passwords.send(job),
-                Output::Broadcast { number, verdict: Ok(()) } => tracing::info!(number, "the broadcast is stored"),
-                Output::Broadcast { number, verdict: Err(refusal) } => {
-                    tracing::warn!(number, refusal = refusal.name(), "the broadcast is refused");
+                Output::Broadcast { number, verdict } => {
+                    if let Some(to) = self.broadcasts.remove(&number) {
+                        let _ = to.send(verdict);
+                    }
+                }
+                Output::Errand { number, outcome } => {
+                    if let Some(to) = self.errands.remove(&number) {
+                        let _ = to.send(outcome);
+                    }
                 }
                 Output::Post { shard, post } => {
                     if let Some(other) = self.for_others.get_mut(index(shard)) {
                         other.posts.push(post);
                     }
+                }
+            }
+        }
+    }
+
+    /// Looks at a user, for one at a time: who comes while somebody else looks is hung up on.
+    fn trace(&mut self, whom: Uin, to: mpsc::Sender<Traced>) {
+        if self.tracer.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            self.shard.set_trace(Some(whom));
+            self.tracer = Some(to);
+            self.untold = 0;
+        }
+    }
+
+    /// Passes on what has happened to the user who is looked at. What there is no room for is only counted.
+    fn pass_on_trace(&mut self) {
+        let Some(tracer) = &self.tracer else { return };
+        let time = self.clock.now().unix;
+        while let Some(event) = self.shard.poll_trace() {
+            if self.untold > 0 && tracer.try_send((time, TraceEvent::Lost(self.untold))).is_ok() {
+                self.untold = 0;
+            }
+            match tracer.try_send((time, event)) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => self.untold += 1,
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.shard.set_trace(None);
+                    self.tracer = None;
+                    return;
                 }
             }
         }
@@ -244,6 +320,7 @@ impl ShardDriver {
 
     /// Sends what waits. Letters first: what a client answers to a datagram must not be there before them.
     async fn flush(&mut self) {
+        self.pass_on_trace();
         for (shard, other) in (0..).zip(&mut self.for_others) {
             if !other.posts.is_empty() {
                 self.around.mailboxes.send_posts(shard, mem::take(&mut other.posts));
@@ -253,6 +330,9 @@ impl ShardDriver {
                 let dropped = self.around.mailboxes.hand_over(shard, mem::take(&mut other.datagrams));
                 self.handover_drops += dropped as u64;
             }
+        }
+        if let Some(tunnel) = self.around.tunnel.as_ref().filter(|_| self.for_tunnel.len() > 0) {
+            tunnel.send(mem::take(&mut self.for_tunnel));
         }
         self.socket.flush().await;
     }
@@ -272,10 +352,14 @@ impl ShardDriver {
         Report {
             shard: self.share.index(),
             sessions: self.shard.sessions(),
+            half_open: self.shard.half_open(),
+            online_users: self.shard.online_users(),
             traffic: self.socket.traffic(),
             handed_over: self.handed_over,
             handover_drops: self.handover_drops,
             store_refused: self.store_refused,
+            store_requests: self.store_requests,
+            links: *self.shard.links(),
             counters: self.shard.counters().clone(),
         }
     }
@@ -331,7 +415,7 @@ mod tests {
             let (socket, address) = bind();
             addresses.push(address);
             let (mailboxes, store, passwords) = (mailboxes.clone(), store.clone(), passwords.clone());
-            let around = Surroundings { mailbox, mailboxes, store, passwords };
+            let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: None };
             ShardDriver::new(shard, share, Socket::new(socket), around)
         });
         let drivers: Vec<_> = drivers.collect();

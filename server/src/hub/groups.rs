@@ -202,7 +202,7 @@ impl Hub {
             let time = now.unix;
             self.tell_group(id, from, GroupNews::Said { group: id, from, time, text, charset });
         }
-        self.post(from, Content::Verdict(question, if is_in { Ok(()) } else { Err(Refusal::NoSuchGroup) }));
+        self.post(from, Content::Verdict(question, if is_in { Ok(None) } else { Err(Refusal::NoSuchGroup) }));
     }
 
     /// Tells all but one of a group of ours: one letter for each of the other shards.

@@ -1,4 +1,4 @@
-//! What users say to each other. An acknowledgement is a promise: the sender has his [`Answer::Done`] when the recipient's client has
+//! What users say to each other. An acknowledgement is a promise: the sender has his [`Answer::Sent`] when the recipient's client has
 //! acknowledged the message, or when the store has it on the disk.
 //!
 //! A message for somebody who is here is told to his session at once and *held*: if it is not acknowledged within
@@ -14,7 +14,9 @@ use myicq_wire::charset::Charset;
 use myicq_wire::{Instant, MessageKind, Uin, UnixTime};
 
 use super::online::Flight;
-use super::{Answer, Content, Effect, Hub, Load, Question, Refusal, SessionKey, Tell, Waiting};
+use super::{
+    Accepted, Answer, Content, Effect, Hub, Load, Question, Receipt, Refusal, SessionKey, Tell, Waiting, presence,
+};
 use crate::share::Share;
 use crate::store::{Message, MessageId, NotStored, Outcome, Work};
 use crate::time::Now;
@@ -325,11 +327,20 @@ impl Hub {
     pub fn handle_delivered(&mut self, now: Now, session: SessionKey, id: MessageId) {
         self.landed(session, id);
         if let Some(delivery) = self.deliveries.messages.remove(&id) {
-            self.give_verdict(&delivery.message, delivery.sender, Ok(()));
+            let Message { from, to, kind, .. } = *delivery.message;
+            let is_seen = self.online.of_mut(session).is_some_and(|user| presence::is_visible(user.status));
+            let accepted = Accepted { id, delivered_to: is_seen.then_some(to) };
+            self.give_verdict(from, delivery.sender, Ok(accepted));
+            // What the server says in somebody's name is not his to follow.
+            if kind != MessageKind::ADDED {
+                if delivery.state == DeliveryState::Stored && is_seen {
+                    self.post(from, Content::Receipt(Receipt::Delivered(to, id)));
+                }
+                self.receipts.note_unread(to, id, from);
+            }
             if matches!(delivery.state, DeliveryState::Storing | DeliveryState::Stored) {
                 // Also behind a copy that is still on its way: the store does one after the other.
-                let recipient = delivery.message.to;
-                self.ask_store(Work::DeleteMessage { recipient, id }, Waiting::MessageDeleted);
+                self.ask_store(Work::DeleteMessage { recipient: to, id }, Waiting::MessageDeleted);
             }
             self.deliveries.recycle(delivery.message);
             self.deliveries.deadlines.pop_front_if(|&mut (_, first)| first == id);
@@ -426,7 +437,7 @@ impl Hub {
     pub(super) fn on_stored(&mut self, id: MessageId, outcome: &Outcome) {
         let Some(delivery) = self.deliveries.messages.get_mut(&id) else { return };
         let verdict = match outcome {
-            Outcome::Stored(Ok(())) => Ok(()),
+            Outcome::Stored(Ok(())) => Ok(Accepted { id, delivered_to: None }),
             Outcome::Stored(Err(NotStored::NoSuchUser)) => Err(Refusal::NoSuchUser),
             Outcome::Stored(Err(NotStored::MailboxFull)) => Err(Refusal::MailboxFull),
             _ => Err(Refusal::Storage),
@@ -435,19 +446,19 @@ impl Hub {
             // Not stored, it is still in flight: the session's verdict decides.
             delivery.state = if verdict.is_ok() { DeliveryState::Stored } else { DeliveryState::Held };
             if verdict.is_ok() {
-                let (message, sender) = (Arc::clone(&delivery.message), delivery.sender.take());
-                self.give_verdict(&message, sender, verdict);
+                let (from, sender) = (delivery.message.from, delivery.sender.take());
+                self.give_verdict(from, sender, verdict);
             }
         } else if let Some(delivery) = self.deliveries.messages.remove(&id) {
-            self.give_verdict(&delivery.message, delivery.sender, verdict);
+            self.give_verdict(delivery.message.from, delivery.sender, verdict);
             self.deliveries.recycle(delivery.message);
         }
     }
 
     /// Tells the sender, if he has not been told.
-    fn give_verdict(&mut self, message: &Message, sender: Option<Question>, verdict: Result<(), Refusal>) {
+    fn give_verdict(&mut self, from: Uin, sender: Option<Question>, verdict: Result<Accepted, Refusal>) {
         if let Some(question) = sender {
-            self.post(message.from, Content::Verdict(question, verdict));
+            self.post(from, Content::Verdict(question, verdict.map(Some)));
         }
     }
 }

@@ -8,11 +8,13 @@ mod accounts;
 mod broadcasts;
 mod contacts;
 mod directory;
+mod errands;
 mod groups;
 mod messages;
 mod online;
 mod presence;
 mod profiles;
+mod receipts;
 mod search;
 mod types;
 mod verifiers;
@@ -26,6 +28,7 @@ use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 use rand::rngs::StdRng;
 
+pub use receipts::{Accepted, Receipt};
 pub use types::*;
 
 use self::accounts::LoginStep;
@@ -33,6 +36,7 @@ use self::broadcasts::Broadcasts;
 use self::groups::{Groups, Joining};
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Details, Flight, Online, Users};
+use self::receipts::Subscribers;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
@@ -57,6 +61,7 @@ pub struct Hub {
     /// Who sees a user come and go: those who are here and have him on their list.
     watchers: HashMap<Uin, Vec<Uin>>,
     deliveries: Deliveries,
+    receipts: Subscribers,
     broadcasts: Broadcasts,
     groups: Groups,
     /// What waits behind a message that changes something first, by sender and recipient.
@@ -77,6 +82,8 @@ pub struct Hub {
     broadcast_verdicts: VecDeque<(u64, Result<(), Refusal>)>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
+    /// What became of the administrator's errands, by their numbers.
+    errands: VecDeque<(u64, Outcome)>,
 }
 
 /// What a session, or the hub itself, needs of the store to begin with.
@@ -131,6 +138,11 @@ enum Waiting {
     Broadcasts,
     LastBroadcast(SessionKey),
     BroadcastRead,
+    /// The administrator, and whom he removes.
+    Errand {
+        number: u64,
+        removed: Option<Uin>,
+    },
 }
 
 /// Who wants to say something to everybody.
@@ -156,6 +168,7 @@ impl Hub {
             rng,
             watchers: HashMap::new(),
             deliveries: Deliveries::default(),
+            receipts: Subscribers::default(),
             broadcasts: Broadcasts::default(),
             groups: Groups::default(),
             authorizing: BTreeMap::new(),
@@ -170,6 +183,7 @@ impl Hub {
             broadcast_verdicts: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
+            errands: VecDeque::new(),
         };
         // Answered before the first login can be: the store does one after the other.
         hub.load_last_message();
@@ -198,6 +212,11 @@ impl Hub {
         self.online.get(uin).map(|user| user.session)
     }
 
+    /// What the user of a session is shown as, as long as it is open.
+    pub fn status(&self, session: SessionKey) -> Option<Status> {
+        self.online.get(session.uin).filter(|user| user.session == session).map(|user| user.status)
+    }
+
     /// What a session asks. Questions of a session that is not open are dropped.
     pub fn handle_ask(&mut self, now: Now, question: Question, ask: Ask<'_>) {
         if !self.online.is_open(question.session) {
@@ -214,6 +233,8 @@ impl Hub {
             Ask::Send { to, kind, text, charset } => {
                 self.send(now, question, Said { from: uin, to, kind, text, charset });
             }
+            Ask::Read { from, up_to } => self.read(question, from, up_to),
+            Ask::Typing { to, is_typing } => self.typing(now, question, to, is_typing),
             Ask::Search(search) => self.search(question, search),
             Ask::Broadcast(text) => self.ask_broadcast(now, question, text),
             Ask::Groups(group_type) => self.answer(question, Answer::Groups(self.share.groups(group_type))),
@@ -270,6 +291,7 @@ impl Hub {
             Waiting::Broadcast(by, broadcast) => self.on_broadcast_stored(by, broadcast, &reply.outcome),
             Waiting::Broadcasts => self.on_broadcasts(now, reply.outcome),
             Waiting::LastBroadcast(session) => self.on_last_broadcast(now, session, &reply.outcome),
+            Waiting::Errand { number, removed } => self.on_errand(number, removed, reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
@@ -350,11 +372,12 @@ impl Hub {
                     let text = Cow::Borrowed(&*text);
                     self.deliver(now, &Said { from, to, kind, text, charset }, sender);
                 }
-                Content::Verdict(question, verdict) => {
-                    let answer = verdict.map_or_else(Answer::Refused, |()| Answer::Done);
-                    self.answer(question, answer);
-                }
+                Content::Verdict(question, Ok(Some(accepted))) => self.accept(question, accepted),
+                Content::Verdict(question, Ok(None)) => self.answer(question, Answer::Done),
+                Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
+                Content::Receipt(receipt) => self.on_receipt(to, receipt),
                 Content::Listed(contact) => self.on_listed(to, contact),
+                Content::Unlisted(contact) => self.on_unlisted(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
                 Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),

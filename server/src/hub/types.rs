@@ -10,8 +10,9 @@ use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, GroupError, GroupId, Ipv4, MessageKind, Status, Uin, UnixTime};
 use zeroize::Zeroizing;
 
+use super::receipts::{Accepted, Receipt};
 use crate::board::Listing;
-use crate::store::{Card, Message, Profile};
+use crate::store::{Card, Message, MessageId, Profile};
 
 /// A password on its way. Wiped when it is dropped, and never shown.
 #[derive(Clone)]
@@ -98,7 +99,7 @@ pub enum Ask<'a> {
     AddContact(Uin),
     /// To have somebody off the list: [`Answer::Done`].
     RemoveContact(Uin),
-    /// To say something to somebody: [`Answer::Done`] once it is delivered or stored.
+    /// To say something to somebody: [`Answer::Sent`] once it is delivered or stored.
     Send {
         /// To whom.
         to: Uin,
@@ -108,6 +109,20 @@ pub enum Ask<'a> {
         text: Cow<'a, [u8]>,
         /// Its charset.
         charset: Charset,
+    },
+    /// To have said that the user has read what somebody said, up to a message: [`Answer::Done`].
+    Read {
+        /// Whose messages.
+        from: Uin,
+        /// The last of them.
+        up_to: MessageId,
+    },
+    /// To have somebody told that the user types a message to him, or has stopped: [`Answer::Done`], whether he is told or not.
+    Typing {
+        /// Whom.
+        to: Uin,
+        /// Whether he types.
+        is_typing: bool,
     },
     /// To find users: [`Answer::Found`].
     Search(Search),
@@ -210,6 +225,13 @@ impl GroupNews {
 pub enum Answer {
     /// It is so from now on.
     Done,
+    /// A message is delivered or stored.
+    Sent {
+        /// Which number it has.
+        id: MessageId,
+        /// Whether it has reached its recipient, and the sender may know.
+        is_delivered: bool,
+    },
     /// The list, by rising number.
     Contacts(Vec<Uin>),
     /// The profile, if there is such a user.
@@ -305,6 +327,8 @@ pub enum Tell {
     Gone(Uin),
     /// A contact is shown differently now.
     StatusChanged(Uin, Status),
+    /// What a contact does with messages.
+    Receipt(Receipt),
     /// Something happens in a group. Not to be reported: it comes at most once.
     Group(Arc<GroupNews>),
     /// Another session took this one's place. It is over.
@@ -324,6 +348,8 @@ pub enum Effect {
     LoggedIn(Attempt, Result<(), LoginRefusal>),
     /// A registration made a user, or not.
     Registered(Attempt, Option<Uin>),
+    /// There is no such user any more: his sessions are over, and what he began to log in is not answered. The hub has forgotten him.
+    Removed(Uin),
 }
 
 /// Why a login is refused.
@@ -394,10 +420,14 @@ pub enum Content {
         /// Who waits for the verdict; nobody for what the server says itself.
         sender: Option<Question>,
     },
-    /// What became of what your user's session said.
-    Verdict(Question, Result<(), Refusal>),
+    /// What became of what your user's session said to somebody, or to a group, which gives its messages no number.
+    Verdict(Question, Result<Option<Accepted>, Refusal>),
+    /// What somebody who shows himself does with messages of your user.
+    Receipt(Receipt),
     /// This user is on your user's list from now on.
     Listed(Uin),
+    /// This user was on your user's list, and has been removed from the server.
+    Unlisted(Uin),
     /// This user wants to see yours come and go from now on.
     Watch(Uin),
     /// He does not any more.

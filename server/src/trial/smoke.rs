@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use myicq_server::config::Sources;
-use myicq_server::driver;
+use myicq_server::driver::{self, Listening};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::message::Message;
 use myicq_wire::{
@@ -33,9 +33,10 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     let folder = temporary_folder()?;
     force(&mut sources, "store.data", folder.path().join("data").display().to_string(), "--smoke");
     force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--smoke");
+    force(&mut sources, "listen.tunnel", "off".to_owned(), "--smoke");
     let config = sources.load()?.config;
     let mut trial = None;
-    driver::run(config, None, |address, stop| {
+    driver::run(config, None, |Listening { udp: address, .. }, stop| {
         #[expect(clippy::disallowed_methods, reason = "the clients wait for the server")]
         let thread = std::thread::Builder::new().name("smoke".to_owned()).spawn(move || {
             let result = converse(address);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::cipher::{CipherForm, Iv, Key};
 use myicq_wire::{
     Address, Capabilities, Command, Envelope, Login, LoginError, LoginReply, MessageKind, NewUin, RefusalReason,
     Refused, Reply, Request, Sealing, Secret, SendMessage, Seq, ServerHeader, ServerMessage, SessionId, Status, Str,
@@ -16,8 +16,24 @@ use crate::scene::{PASSWORD, Scene};
 pub(crate) enum Offer {
     /// Nothing, as those of 2003.
     Plain,
-    /// Exactly once, in order, as ours.
+    /// Exactly once, in order.
     Once,
+    /// These, as ours may.
+    With(Capabilities),
+}
+
+impl Offer {
+    pub(crate) fn capabilities(self) -> Capabilities {
+        match self {
+            Self::Plain => Capabilities::NONE,
+            Self::Once => Capabilities::ONCE,
+            Self::With(capabilities) => capabilities,
+        }
+    }
+
+    fn has(self, capability: Capabilities) -> bool {
+        self.capabilities().contains(capability)
+    }
 }
 
 /// One session of a user, also before and after it.
@@ -49,12 +65,10 @@ impl Client {
     pub(crate) fn encode(&mut self, request: &Request<'_>) -> Vec<u8> {
         let seq = Seq::new(self.seq).unwrap();
         self.seq = seq.next().number();
-        let reserved = match (request, self.offer) {
-            (Request::Login(_), Offer::Once) => Capabilities::ONCE.0,
-            _ => 0,
-        };
+        let reserved = if matches!(request, Request::Login(_)) { self.offer.capabilities().0 } else { 0 };
         let uin = if matches!(request, Request::NewUin(_)) { Uin::NONE } else { self.uin };
-        let sealing = Sealing { key: &self.key, form: CipherForm::Original };
+        let form = if self.offer.has(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
+        let sealing = Sealing { key: &self.key, form };
         encode(&Envelope { reserved, uin, session: self.session, seq: Some(seq) }, request, Some(sealing))
     }
 
@@ -98,7 +112,11 @@ impl Client {
 
     /// Takes what has come, and acknowledges nothing.
     pub(crate) fn take(&self, scene: &mut Scene) -> Vec<Heard> {
-        scene.take(self.address, self.session)
+        let mut heard = scene.take(self.address, self.session);
+        if self.offer.has(Capabilities::SEALED) {
+            heard.iter_mut().for_each(|datagram| datagram.unseal(&self.key));
+        }
+        heard
     }
 
     /// Takes what has come and acknowledges it, until nothing more comes.
@@ -123,6 +141,15 @@ impl Client {
 impl Heard {
     pub(crate) fn command(&self) -> Command {
         self.header.known_command().unwrap()
+    }
+
+    /// Makes the body of a sealed datagram plain.
+    fn unseal(&mut self, key: &Key) {
+        if self.command() != Command::Login {
+            let ServerHeader { session, command, seq, .. } = self.header;
+            let iv = Iv { session, command, seq: Seq::number_or_zero(seq) };
+            key.decipher(CipherForm::Cbc, iv.sealed(), &mut self.body).unwrap();
+        }
     }
 
     pub(crate) fn reply(&self) -> Reply<'_> {

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod broadcasts;
+mod capabilities;
 mod client;
+mod errands;
 mod groups;
 mod half_open;
 mod links;
@@ -12,6 +14,7 @@ mod login;
 mod messages;
 mod presence;
 mod profiles;
+mod receipts;
 mod registration;
 mod scene;
 mod search;

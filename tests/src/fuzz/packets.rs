@@ -54,18 +54,29 @@ pub fn server_datagram(data: &[u8]) {
     header.encode(&mut Writer::new(&mut bytes)).unwrap();
     assert_eq!(bytes, data[..HEADER_LEN]);
 
-    let Some(command) = header.known_command() else { return };
-    let reply = match Reply::decode(command, body) {
-        Ok(reply) => reply,
-        Err(error) => return assert!(error.at <= body.len(), "{error}"),
-    };
-    let ServerHeader { reserved, uin, session, seq, .. } = header;
+    let key = Key::new(PASSWORD);
+    for key in [None, Some(&key)] {
+        let mut scratch = [0xAA; MAX_DATAGRAM];
+        match open_reply(&header, body, key, &mut scratch) {
+            Ok(reply) => reencode_reply(&header, &reply, key),
+            Err(error) => assert!(error.at <= data.len(), "{error}"),
+        }
+    }
+}
+
+fn reencode_reply(header: &ServerHeader, reply: &Reply<'_>, key: Option<&Key>) {
+    let ServerHeader { reserved, uin, session, seq, .. } = *header;
     let mut buffer = [0x55; MAX_DATAGRAM];
-    let encoded = encode_reply(&Envelope { reserved, uin, session, seq }, header.ackseq, &reply, &mut buffer);
-    let Ok(len) = encoded else { return };
+    let encoded = encode_reply(&Envelope { reserved, uin, session, seq }, header.ackseq, reply, &mut buffer);
+    let Ok(mut len) = encoded else { return };
+    if let Some(key) = key {
+        let Ok(sealed) = seal_reply(key, len, &mut buffer) else { return };
+        len = sealed;
+    }
     let (again, body) = ServerHeader::decode(&buffer[..len]).unwrap();
-    assert_eq!(again, header);
-    assert_eq!(Reply::decode(command, body).unwrap(), reply);
+    assert_eq!(&again, header);
+    let mut scratch = [0xAA; MAX_DATAGRAM];
+    assert_eq!(&open_reply(&again, body, key, &mut scratch).unwrap(), reply);
 }
 
 /// A stream from another client, in pieces. The first byte says how large they are.

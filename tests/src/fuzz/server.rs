@@ -1,6 +1,6 @@
 //! A server and the bytes of a fuzzer: sessions that are right, datagrams that are not, and time that passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ enum Step<'a> {
     /// Somebody registers.
     Register { from: u8 },
     /// Somebody logs in, with the right password or not.
-    LogIn { from: u8, user: u8, status: u8, is_wrong: bool, once: bool, is_proven: bool },
+    LogIn { from: u8, user: u8, status: u8, is_wrong: bool, offered: u8, is_proven: bool },
     /// A datagram of a session, well enciphered, whatever it says.
     Say { from: u8, request: Request<'a> },
     /// A message for somebody who is likely to exist.
@@ -56,6 +56,8 @@ struct Client {
     bytes_in: usize,
     bytes_out: usize,
     is_proven: bool,
+    /// What it offered at its login, and the server has.
+    offered: Capabilities,
     /// What is being sent acknowledges what came.
     acknowledging: bool,
 }
@@ -65,6 +67,7 @@ impl Client {
     fn begin(&mut self, uin: Uin, session: SessionId, seq: u16) {
         (self.uin, self.session, self.seq) = (uin, session, seq);
         self.unacknowledged.clear();
+        self.offered = Capabilities::NONE;
     }
 }
 
@@ -73,6 +76,9 @@ struct Play {
     now: Instant,
     clients: BTreeMap<u8, Client>,
     datagrams: u64,
+    logins: u32,
+    /// The sessions that offered SEALED, also those from before.
+    sealed: BTreeSet<SessionId>,
     key: Key,
 }
 
@@ -86,8 +92,15 @@ pub fn server_operations(data: &[u8]) {
     config.limits.half_open_max = 16;
     config.limits.registrations_max = 16;
     let host = Host::new(config, Delays { commit: Duration::from_millis(5), ..Delays::NONE }, 1);
-    let mut play =
-        Play { host, now: Instant(1_000_000), clients: BTreeMap::new(), datagrams: 0, key: Key::new(PASSWORD) };
+    let mut play = Play {
+        host,
+        now: Instant(1_000_000),
+        clients: BTreeMap::new(),
+        datagrams: 0,
+        logins: 0,
+        sealed: BTreeSet::new(),
+        key: Key::new(PASSWORD),
+    };
     for bytes in data.chunks(STEP_LEN).take(MAX_STEPS) {
         if let Ok(step) = Step::arbitrary_take_rest(Unstructured::new(bytes)) {
             play.step(step);
@@ -109,8 +122,8 @@ impl Play {
                 client.begin(Uin::NONE, SessionId(u32::from(from) + 1), 100);
                 self.request(from % 8, from % 8, 0, &Request::NewUin(NewUin { password: Secret(PASSWORD) }));
             }
-            Step::LogIn { from, user, status, is_wrong, once, is_proven } => {
-                self.log_in(from % 8, user % 4, status % 5, is_wrong, once);
+            Step::LogIn { from, user, status, is_wrong, offered, is_proven } => {
+                self.log_in(from % 8, user % 4, status % 5, is_wrong, offers(offered));
                 if is_proven {
                     self.wait(Duration::from_millis(20));
                     self.acknowledge(from % 8);
@@ -138,15 +151,20 @@ impl Play {
         }
     }
 
-    fn log_in(&mut self, from: u8, user: u8, status: u8, is_wrong: bool, once: bool) {
+    fn log_in(&mut self, from: u8, user: u8, status: u8, is_wrong: bool, offered: Capabilities) {
         let client = self.clients.entry(from).or_default();
-        let session = SessionId(client.session.0.wrapping_add(16) | 1);
+        // Never one that had been there with other capabilities.
+        self.logins += 1;
+        let session = SessionId(1_000 + self.logins);
         client.begin(Uin(Uin::FIRST.0 + u32::from(user)), session, 60_000);
         let password = Secret(if is_wrong { b"wrong" } else { PASSWORD });
         let real_ip = Ipv4(0x7F00_0001);
         let login = Login { password, status: Status(status.into()), tcp_version: 1, real_ip, port: 32_765 };
-        let offered = if once { Capabilities::ONCE.0 } else { 0 };
-        self.request(from, from, offered, &Request::Login(login));
+        if offered.contains(Capabilities::SEALED) {
+            self.sealed.insert(session);
+        }
+        self.request(from, from, offered.0, &Request::Login(login));
+        self.clients.entry(from).or_default().offered = offered;
     }
 
     /// Sends a request in the session that `of` has, from the address of `from`.
@@ -155,7 +173,8 @@ impl Play {
         client.seq = client.seq.wrapping_add(1).max(1);
         let envelope = Envelope { reserved, uin: client.uin, session: client.session, seq: Seq::new(client.seq) };
         let mut buffer = [0; MAX_DATAGRAM];
-        let sealing = Some(Sealing { key: &self.key, form: CipherForm::Original });
+        let form = if client.offered.contains(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
+        let sealing = Some(Sealing { key: &self.key, form });
         if let Ok(len) = encode_request(&envelope, request, Some(3), sealing, &mut buffer) {
             self.send(from, buffer[..len].to_vec());
         }
@@ -201,7 +220,10 @@ impl Play {
                 .expect("nobody was spoken to who had not spoken");
             client.bytes_out += bytes.len();
             let (header, body) = ServerHeader::decode(&bytes).expect("what the server sends is a packet");
-            let reply = Reply::decode(header.known_command().expect("of a known command"), body).expect("and whole");
+            header.known_command().expect("of a known command");
+            let key = self.sealed.contains(&header.session).then_some(&self.key);
+            let mut scratch = [0; MAX_DATAGRAM];
+            let reply = open_reply(&header, body, key, &mut scratch).expect("and whole");
             if let Reply::NewUin(reply) = reply {
                 client.uin = reply.uin;
             }
@@ -219,4 +241,11 @@ impl Play {
 
 fn address(from: u8) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 40_000 + u16::from(from)))
+}
+
+/// The first bit is that of the capability that came first.
+fn offers(bits: u8) -> Capabilities {
+    let all = [Capabilities::ONCE, Capabilities::CBC, Capabilities::UTF8, Capabilities::SEALED, Capabilities::RECEIPTS];
+    let chosen = all.into_iter().enumerate().filter(|(bit, _)| bits & 1 << bit != 0);
+    chosen.fold(Capabilities::NONE, |offered, (_, one)| offered.union(one))
 }

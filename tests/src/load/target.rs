@@ -18,7 +18,7 @@ const CONFIG: &str = "[limits]\nrates = \"off\"\noffline_max = 1000000\noffline_
 /// Where the users go.
 #[derive(Debug)]
 pub(super) enum Target {
-    Own(Own),
+    Own(Box<Own>),
     Running { address: SocketAddr, pid: Option<u32> },
 }
 
@@ -43,7 +43,7 @@ impl Target {
         }
         let mut own = Own { common: common.clone(), folder: tempfile::tempdir()?, server: None };
         own.start()?;
-        Ok(Self::Own(own))
+        Ok(Self::Own(Box::new(own)))
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -93,6 +93,9 @@ records_without_text! {
     Presence { uin, status, ip, port, real_ip }
     GroupExited { group, uin }
     Refused { reason }
+    Typing { uin, is_typing }
+    MessageRef { uin, id }
+    Sent { id, is_delivered }
 }
 
 records! {
@@ -205,14 +208,14 @@ bodies!(Request {
     Ack, GetContactList, Logout, UpdateUser, GetServerList, GetRemoteContactList;
     NewUin, Login, KeepAlive, ChangeStatus, UpdateContact, ModifyUser, SendMessage, SearchRandom, SearchCustom,
     AddFriend, DelFriend, BroadcastMessage, GetGroupList, SearchGroup, CreateGroup, EnterGroup, ExitGroup, GroupStart,
-    GroupMessage, GroupCommand
+    GroupMessage, GroupCommand, Typing, Read
 });
 
 bodies!(Reply {
     Ack;
     NewUin, GetContactList, Login, KeepAlive, UpdateContact, UpdateUser, AddFriend, GetServerList, GetGroupList,
     SearchGroup, GetRemoteContactList, CreateGroup, EnterGroup, GroupMessage, UserOnline, UserOffline, MultiOnline,
-    StatusChanged, Message, Search, Refused, GroupTypes, GroupEntered, GroupExited
+    StatusChanged, Message, Search, Typing, Read, Delivered, Sent, Refused, GroupTypes, GroupEntered, GroupExited
 });
 
 /// The fields of a message's text, as the files have them.

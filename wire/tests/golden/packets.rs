@@ -2,7 +2,8 @@
 //!
 //! `session`, `reliability`, `peer` and `tunnel` were captured from a client of 2003 and the server that stood in for its own;
 //! `handmade` has what they lack, put together by hand. Text and passwords are hexadecimal, `fields` are in the
-//! order of the wire, `body` is plain and without padding.
+//! order of the wire, `body` is plain and without padding. `cipher` names the form of a
+//! body where it is an extension of ours, "cbc" or "sealed"; those bytes were made by another program's DES.
 
 use serde_json::Value;
 

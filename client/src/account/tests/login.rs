@@ -1,14 +1,14 @@
 use myicq_wire::{Ipv4, KeepAliveReply, Login, LoginError, Secret, Status};
 
 use super::*;
-use crate::account::Timeouts;
+use crate::account::{SUPPORTED, Timeouts};
 use crate::error::{EndReason, LoginRefused, Misuse};
 
 #[test]
-fn the_login_offers_once_and_is_what_servers_of_2002_read() {
+fn the_login_offers_all_and_is_what_servers_of_2002_read() {
     let sent = Scene::new().only(Command::Login);
     let ClientHeader { reserved, uin, session, seq, .. } = sent.header;
-    assert_eq!((reserved, uin, session, seq), (Capabilities::ONCE.0, ALICE, SESSION, Seq::new(100)));
+    assert_eq!((reserved, uin, session, seq), (SUPPORTED.0, ALICE, SESSION, Seq::new(100)));
     assert_ne!(sent.header.check_code, 0);
     let login =
         Login { password: Secret(b"hunter2"), status: Status::ONLINE, tcp_version: 1, real_ip: Ipv4::NONE, port: 0 };
@@ -21,13 +21,13 @@ fn the_reply_opens_the_session_and_is_acknowledged() {
         let mut scene = Scene::new();
         let login = scene.only(Command::Login);
         // A server grants no more than was offered; what it says beyond that does not count.
-        scene.say_with(granted.union(Capabilities::UTF8), login.header.seq, &welcome());
+        scene.say_with(granted.union(Capabilities::RELAY), login.header.seq, &welcome());
         assert_eq!(scene.account.is_exactly_once(), granted == Capabilities::ONCE);
         let sent = scene.sent();
         assert_eq!((sent[0].command, sent[0].header.seq), (Command::Ack, Seq::new(SERVER_SEQ)));
         assert_eq!(sent.last().unwrap().command, Command::KeepAlive);
         let exactly_once = granted == Capabilities::ONCE;
-        let logged_in = Event::LoggedIn { ip: [127, 0, 0, 1].into(), online_users: 2, exactly_once };
+        let logged_in = Event::LoggedIn { ip: [127, 0, 0, 1].into(), online_users: 2, exactly_once, granted };
         assert_eq!(scene.events(), [logged_in]);
     }
 }
@@ -92,6 +92,14 @@ fn a_refused_login_ends_the_session_unacknowledged() {
         assert_eq!((scene.sent(), scene.account.poll_timeout()), (vec![], None));
         assert_eq!(scene.account.request(Request::contacts()), Err(Misuse::Ended));
     }
+}
+
+#[test]
+fn who_is_removed_in_mid_session_hears_so() {
+    let mut scene = Scene::online(Capabilities::ONCE);
+    scene.say(None, &Reply::Login(LoginReply::Refused(LoginError::INVALID_UIN)));
+    let reason = EndReason::LoginRefused(LoginError::INVALID_UIN.into());
+    assert_eq!(scene.events(), [Event::Ended { reason }]);
 }
 
 #[test]

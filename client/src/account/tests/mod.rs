@@ -1,5 +1,6 @@
 //! The machine against a server that says what each test wants.
 
+mod capabilities;
 mod directory;
 mod login;
 mod messages;

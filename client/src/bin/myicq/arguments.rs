@@ -16,7 +16,7 @@ Exit codes:
   1  something else went wrong, with the terminal, a file, or bytes to decode
   2  the arguments are wrong, or ask for what cannot be sent
   3  no server there, or no answer in time
-  4  the server refused the login, the registration or the request
+  4  the server refused the login, the registration or the request, or does not grant what --require names
   5  the server did not acknowledge the message or the change
   6  the session ended before: lost, or replaced by another login of the same user
   7  the contact was not added: it wants to be asked first, or nobody may
@@ -26,7 +26,8 @@ Without --server, a server that announces itself on this network is looked for, 
 server on a network that others use, too. \"myicqd invite\" prints lines that --server takes.
 
 Environment:
-  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE  stand in for the options of the same name
+  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_OFFER, MYICQ_REQUIRE
+                stand in for the options of the same name
   MYICQ_LOG  what to log on stderr, for example \"debug\"
 
 A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
@@ -92,6 +93,9 @@ mod tests {
             "myicq register --server 127.0.0.1:8000 --password-stdin",
             "myicq send --server 127.0.0.1:8000 --uin 10001 --password-stdin --to 10002 hello",
             "myicq listen --server a:1 --uin 10001 --password-stdin --json --count 2 --for 1500ms",
+            "myicq listen --uin 10001 --offer cbc,sealed,once --require sealed --mark-read",
+            "myicq register --server a:443 --tunnel --password-stdin",
+            "myicq send --server a:443 --proxy http://proxy:3128 --uin 10001 --password-stdin --to 10002 hello",
             "myicq contacts --server a:1 --uin 10001 --password-stdin",
             "myicq add --server a:1 --uin 10001 --password-stdin 10002",
             "myicq remove --server a:1 --uin 10001 --password-stdin 10002",

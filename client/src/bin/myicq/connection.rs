@@ -5,11 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{Builder, Client, Events, MAX_PASSWORD_LEN, Password, Status, Uin};
+use myicq_client::{Builder, Capabilities, Client, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
 use myicq_wire::{DEFAULT_PORT, Invite};
 
 use crate::discover;
 use crate::failure::Failure;
+
+/// The port of a server's tunnel, where none is named.
+const TUNNEL_PORT: u16 = 443;
+
+/// The port of a proxy, where none is named.
+const PROXY_PORT: u16 = 8_080;
 
 /// More of a password than any may have, so that one that is too long is told from one that fits.
 const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
@@ -19,6 +25,12 @@ pub(crate) struct Server {
     /// Host and UDP port of the server, or its invite (myicq://…) [default: the one that announces itself on this network]
     #[arg(long, env = "MYICQ_SERVER", value_name = "ADDR")]
     server: Option<String>,
+    /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
+    #[arg(long, env = "MYICQ_TUNNEL")]
+    tunnel: bool,
+    /// Go through the TCP tunnel of the server, by this HTTP proxy: http://host:port
+    #[arg(long, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
+    proxy: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -40,18 +52,35 @@ pub(crate) struct Login {
     uin: Uin,
     #[command(flatten)]
     password: PasswordSource,
+    /// Offer these beyond version 1, with commas between: cbc, utf8, sealed, receipts, once; or none. All of them unless this says otherwise
+    #[arg(long, env = "MYICQ_OFFER", value_name = "LIST", value_parser = capabilities, default_value_t = SUPPORTED, hide_default_value = true)]
+    offer: Capabilities,
+    /// Go on only with a server that grants these. The password itself always goes out in the clear
+    #[arg(long, env = "MYICQ_REQUIRE", value_name = "LIST", value_parser = capabilities)]
+    require: Option<Capabilities>,
 }
 
 impl Server {
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
-        Ok(Client::builder(match self.server.as_deref() {
-            None => discover::server()?,
+        let builder = |port| self.address(port).map(Client::builder);
+        match &self.proxy {
+            Some(proxy) => Ok(builder(Some(TUNNEL_PORT))?.proxy(proxy)),
+            None if self.tunnel => Ok(builder(Some(TUNNEL_PORT))?.tunnel()),
+            None => builder(None),
+        }
+    }
+
+    /// Host and port, of the tunnel where its port is given: an invite and an announcement name the one for datagrams.
+    fn address(&self, tunnel: Option<u16>) -> Result<String, Failure> {
+        match self.server.as_deref() {
+            None => tunnel.map_or_else(discover::server, |port| Ok(format!("127.0.0.1:{port}"))),
             Some(invite) if Invite::is_meant(invite) => {
                 let invite = invite.parse::<Invite>();
-                invite.map_err(|error| Failure::usage(format!("--server: {error}")))?.address()
+                let invite = invite.map_err(|error| Failure::usage(format!("--server: {error}")))?;
+                Ok(tunnel.map_or_else(|| invite.address(), |port| format!("{}:{port}", invite.host)))
             }
-            Some(server) => with_port(server),
-        }))
+            Some(server) => Ok(with_port(server, tunnel.unwrap_or(DEFAULT_PORT))),
+        }
     }
 }
 
@@ -64,7 +93,8 @@ impl Login {
     fn builder(&self) -> Result<Builder, Failure> {
         // First what is there at once: a server may have to be looked for.
         let password = self.password.read("Password: ")?;
-        Ok(self.server.builder()?.credentials(self.uin, password))
+        let builder = self.server.builder()?.credentials(self.uin, password);
+        Ok(builder.offer(self.offer).require(self.require.unwrap_or_default()))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
@@ -75,7 +105,8 @@ impl Login {
 
     /// Opens a session that takes no messages however long it stands.
     pub(crate) async fn connect_plainly(&self) -> Result<Client, Failure> {
-        let (client, _) = self.builder()?.plain().status(Status::INVISIBLE).connect().await?;
+        let offered = self.offer.difference(Capabilities::ONCE);
+        let (client, _) = self.builder()?.offer(offered).status(Status::INVISIBLE).connect().await?;
         Ok(client)
     }
 }
@@ -116,13 +147,36 @@ fn first_line(input: impl BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 /// A host without a port gets that of MyICQ, and an IPv6 address without brackets gets those as well.
-fn with_port(server: &str) -> String {
+fn with_port(server: &str, port: u16) -> String {
     let (host, rest) = server.rsplit_once(']').unwrap_or(("", server));
     match (host.is_empty(), rest.matches(':').count()) {
-        (_, 0) => format!("{server}:{DEFAULT_PORT}"),
-        (true, 2..) => format!("[{server}]:{DEFAULT_PORT}"),
+        (_, 0) => format!("{server}:{port}"),
+        (true, 2..) => format!("[{server}]:{port}"),
         _ => server.to_owned(),
     }
+}
+
+/// Host and port of "http://host:port".
+fn proxy(url: &str) -> Result<String, String> {
+    let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+    if host.is_empty() || host.contains(['/', '@']) {
+        return Err(format!("\"{url}\" is no proxy without a password: write http://host:port"));
+    }
+    Ok(with_port(host, PROXY_PORT))
+}
+
+/// "sealed,once", or "none".
+fn capabilities(text: &str) -> Result<Capabilities, String> {
+    if text == "none" {
+        return Ok(Capabilities::NONE);
+    }
+    let known = |name: &str| {
+        let names = Capabilities::NAMED.into_iter().filter(|&(capability, _)| SUPPORTED.contains(capability));
+        let found =
+            names.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(capability, _)| capability);
+        found.ok_or_else(|| format!("\"{name}\" is none of {SUPPORTED}"))
+    };
+    text.split(',').map(|name| known(name.trim())).try_fold(Capabilities::NONE, |all, one| Ok(all.union(one?)))
 }
 
 /// "90", "90s", "1500ms", "2m", "1h".
@@ -155,7 +209,26 @@ mod tests {
             ("[::1]", "[::1]:8000"),
             ("[::1]:9", "[::1]:9"),
         ] {
-            assert_eq!(with_port(server), full);
+            assert_eq!(with_port(server, DEFAULT_PORT), full);
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_a_host_and_a_port() {
+        assert_eq!(proxy("http://proxy.example:3128/"), Ok("proxy.example:3128".to_owned()));
+        assert_eq!(proxy("proxy.example"), Ok("proxy.example:8080".to_owned()));
+        for wrong in ["", "http://", "https://proxy.example", "http://me:secret@proxy.example"] {
+            assert!(proxy(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn capabilities_are_named_as_they_are_shown() {
+        assert_eq!(capabilities("none"), Ok(Capabilities::NONE));
+        assert_eq!(capabilities(&SUPPORTED.to_string()), Ok(SUPPORTED));
+        assert_eq!(capabilities("SEALED"), Ok(Capabilities::SEALED));
+        for wrong in ["", "relay", "sealed,", "sealed;once"] {
+            assert!(capabilities(wrong).is_err(), "{wrong}");
         }
     }
 

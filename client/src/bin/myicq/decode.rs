@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::peer::{PeerFile, PeerMessage, frames};
 use myicq_wire::{
-    ClientHeader, Command, DecodeError, Envelope, MAX_DATAGRAM, Reply, Sealing, ServerHeader, encode_reply,
+    ClientHeader, Command, DecodeError, Envelope, MAX_DATAGRAM, Reply, Sealing, ServerHeader, encode_reply, open_reply,
     open_request,
 };
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ Examples:
   myicq decode 000100000000000000002b4f79d4000239d00000000868756e7465723200
   myicq decode --password hunter2 --from client --json - <datagrams.txt")]
 pub(crate) struct Arguments {
-    /// The password of the session, to decipher what the client sends. It is visible to other users of this machine
+    /// The password of the session, to decipher what the client sends, and a server to a sealed session. It is visible to other users of this machine
     #[arg(long)]
     password: Option<String>,
     /// Who sent it
@@ -78,7 +78,7 @@ fn decode_line(arguments: &Arguments, key: Option<&Key>, text: &str) -> Result<(
     let decoded = match (arguments.peer, arguments.from) {
         (Some(kind), _) => peer(kind, &bytes),
         (None, From::Client) => client(&bytes, key),
-        (None, From::Server) => server(&bytes),
+        (None, From::Server) => server(&bytes, key),
         (None, From::Auto) => either(&bytes, key),
     };
     let decoded = decoded.map_err(|error| Failure::new(code::FAILURE, error.to_string()))?;
@@ -118,14 +118,23 @@ fn client(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     original.or_else(|error| others.into_iter().find_map(|form| decipher(form).ok()).ok_or(error))
 }
 
-fn server(bytes: &[u8]) -> Result<Value, DecodeError> {
+/// A server's datagram: in the clear, or, where only that fits, sealed.
+fn server(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+    // Sealed bytes may look like the beginning of a reply in the clear, but hardly ever like one to its end.
+    let sealed = key.filter(|_| !is_exact_reply(bytes)).and_then(|key| reply(bytes, Some(key)).ok());
+    sealed.map_or_else(|| reply(bytes, None), Ok)
+}
+
+fn reply(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     let (header, body) = ServerHeader::decode(bytes)?;
     let command = header.known_command();
+    let cipher = if key.is_some() && command.is_some() { "sealed" } else { "none" };
     let body = match command {
-        Some(command) => to_value(&Reply::decode(command, body)?),
+        Some(_) => to_value(&open_reply(&header, body, key, &mut [0; MAX_DATAGRAM])?),
         None => json!(hex::encode(body)),
     };
-    Ok(json!({"from": "server", "command": command.map(Command::name), "header": header, "body": body}))
+    let command = command.map(Command::name);
+    Ok(json!({"from": "server", "command": command, "header": header, "cipher": cipher, "body": body}))
 }
 
 /// Whichever of the two it decodes as, and first the client's.
@@ -134,12 +143,18 @@ fn either(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     let is_request = ClientHeader::decode(bytes)?.0.known_command().is_some();
     // Clients number everything they send; a pure acknowledgement of the server has no number.
     if !is_request || header.seq.is_none() {
-        return server(bytes);
+        return server(bytes, key);
     }
     let as_request = client(bytes, key);
     // A body that could not be deciphered may as well be a reply in the clear.
     let is_understood = as_request.as_ref().is_ok_and(|decoded| decoded.get("cipher") != Some(&json!(UNKNOWN_CIPHER)));
-    if is_understood || !is_exact_reply(bytes) { as_request } else { server(bytes) }
+    if is_understood {
+        as_request
+    } else if is_exact_reply(bytes) {
+        server(bytes, key)
+    } else {
+        as_request.or_else(|error| key.and_then(|key| reply(bytes, Some(key)).ok()).ok_or(error))
+    }
 }
 
 /// Whether the bytes are a reply of the server and nothing else. Enciphered bytes may look like the beginning of one.
@@ -229,6 +244,15 @@ mod tests {
         assert_eq!((&decoded["from"], &decoded["body"]["keep_alive"]["online_users"]), (&json!("server"), &json!(7)));
         let acknowledgement = hex::decode("0001000000000000271101020304000100000009").unwrap();
         assert_eq!(either(&acknowledgement, None).unwrap()["from"], "server");
+    }
+
+    #[test]
+    fn a_sealed_reply_is_opened_with_the_password() {
+        let mut sealed = hex::decode(KEEP_ALIVE_REPLY).unwrap();
+        sealed.resize(64, 0);
+        let len = myicq_wire::seal_reply(&Key::new(PASSWORD), 24, &mut sealed).unwrap();
+        let decoded = either(&sealed[..len], Some(&Key::new(PASSWORD))).unwrap();
+        assert_eq!((&decoded["cipher"], &decoded["body"]["keep_alive"]["online_users"]), (&json!("sealed"), &json!(7)));
     }
 
     #[test]

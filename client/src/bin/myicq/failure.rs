@@ -57,6 +57,9 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Misuse(misuse) => misuse.into(),
             ConnectError::Ended(reason) => reason.into(),
+            error @ ConnectError::Proxy { .. } => {
+                Self { error: anyhow::Error::new(error).context("check --proxy and --server"), code: code::NO_SERVER }
+            }
             error @ ConnectError::Address { .. } => {
                 Self { error: anyhow::Error::new(error).context("check --server"), code: code::NO_SERVER }
             }
@@ -71,6 +74,7 @@ impl From<EndReason> for Failure {
             EndReason::Unreachable => (code::NO_SERVER, ": check --server and whether myicqd runs there"),
             EndReason::TimedOut => (code::NO_SERVER, ": check --server and the firewalls on the way (UDP)"),
             EndReason::LoginRefused(_) => (code::REFUSED, ": check --uin and the password"),
+            EndReason::NotGranted(_) => (code::REFUSED, ": see --require"),
             EndReason::RegistrationRefused => (code::REFUSED, ": ask its operator for a number"),
             EndReason::Replaced => (code::SESSION_ENDED, ": a user has one session at a time"),
             _ => (code::SESSION_ENDED, ""),

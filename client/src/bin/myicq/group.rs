@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (client, mut events) = arguments.login.connect(Status::ONLINE).await?;
     let mut outcome = enter(&client, group, password, &stay).await;
     if outcome.is_ok() {
-        outcome = listen(&mut events, stay.json, None, stay.duration).await;
+        outcome = listen(&mut events, None, stay.json, None, stay.duration).await;
     }
     client.logout().await;
     outcome

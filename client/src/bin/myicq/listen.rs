@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{EndReason, Event, Events, Message, status_name};
+use myicq_client::{Client, EndReason, Event, Events, Message, status_name};
 
 use crate::connection::{Login, duration};
 use crate::failure::Failure;
@@ -28,18 +28,24 @@ pub(crate) struct Arguments {
     /// What the contacts are to see
     #[arg(long, value_enum, default_value = "online")]
     status: Shown,
+    /// Tell contacts that their messages have been read, once they are printed
+    #[arg(long)]
+    mark_read: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (client, mut events) = arguments.login.connect(arguments.status.into()).await?;
-    let outcome = listen(&mut events, arguments.json, arguments.count, arguments.duration).await;
+    let reader = arguments.mark_read.then_some(&client);
+    let outcome = listen(&mut events, reader, arguments.json, arguments.count, arguments.duration).await;
     client.logout().await;
     outcome
 }
 
-/// Prints what happens until the session ends, somebody wants the program to end, or there have been so many messages.
+/// Prints what happens until the session ends, somebody wants the program to end, or there have been so many messages. A `reader` tells
+/// of each that it has been read.
 pub(crate) async fn listen(
     events: &mut Events,
+    reader: Option<&Client>,
     json: bool,
     mut left: Option<u64>,
     duration: Option<Duration>,
@@ -62,7 +68,13 @@ pub(crate) async fn listen(
                 match delivery.event {
                     Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
                     Event::Ended { reason } => break Err(reason.into()),
-                    Event::Message { .. } => left = left.map(|left| left - 1),
+                    Event::Message { from, id, .. } => {
+                        if let Some((reader, id)) = reader.zip(id) {
+                            // The end of the session shows as an event, and nothing else is worth ending it.
+                            let _ = reader.read(from, id).await;
+                        }
+                        left = left.map(|left| left - 1);
+                    }
                     _ => {}
                 }
                 if left == Some(0) {
@@ -129,6 +141,10 @@ fn human(event: &Event) -> String {
         Event::StatusChanged { uin, domain, status } => {
             format!("* {} is {}", whom(uin, domain), status_name(*status).unwrap_or("online"))
         }
+        Event::Delivered { to, id } => format!("* {to} has got message {id}"),
+        Event::Read { by, up_to } => format!("* {by} has read up to message {up_to}"),
+        Event::Typing { from, is_typing: true } => format!("* {from} is typing"),
+        Event::Typing { from, is_typing: false } => format!("* {from} has stopped typing"),
         Event::GroupEntered { group, member } => {
             format!("* {} {} entered group {group}", member.uin, Plain(&member.nick))
         }

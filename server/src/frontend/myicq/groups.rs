@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use myicq_wire::cipher::BLOCK_LEN;
 use myicq_wire::link::Token;
 use myicq_wire::{
     CreateGroup, EnterGroupReply, GroupEntered, GroupEntry, GroupError, GroupExited, GroupId, GroupInfo, GroupMessage,
@@ -12,7 +13,7 @@ use myicq_wire::{
 
 use super::Frontend;
 use super::notices::QUEUED_MAX;
-use super::profile::NICK_MAX;
+use super::profile::{self, NICK_MAX, shown_max};
 use crate::board::Listing;
 use crate::counters::Drop;
 use crate::hub::{Ask, GroupNews, Hub, Member, Refusal, SessionKey};
@@ -26,6 +27,13 @@ const PASSWORD_MAX: usize = 32;
 
 /// Groups of one list: what fits one datagram with the longest names. The protocol has no second page.
 const LIST_LEN: usize = 90;
+
+/// Bytes of a datagram that may be sealed: its body takes whole blocks of the cipher.
+const SEALED_MAX: usize = HEADER_LEN + (MAX_DATAGRAM - HEADER_LEN) / BLOCK_LEN * BLOCK_LEN;
+
+/// Bytes of the reply to GET_GROUP_LIST without its groups, and of a group without its name.
+const LIST_AT: usize = HEADER_LEN + 2;
+const ENTRY_LEN: usize = 4 + 2 + 1 + 2;
 
 /// Bytes of the reply to ENTER_GROUP without its members, and of a member without his name.
 const MEMBERS_AT: usize = HEADER_LEN + 4 + 2 + 2;
@@ -47,7 +55,7 @@ impl Frontend {
     pub(super) fn new_group(&self, key: SessionKey, group: &CreateGroup<'_>) -> Result<Ask<'static>, Refusal> {
         let charset = self.sessions.get(key).map_or(self.config.legacy.charset, |session| session.charset);
         let CreateGroup { group_type, name, password: Secret(password) } = *group;
-        if name.len() > NAME_MAX || password.len() > PASSWORD_MAX {
+        if !charset.fits(&name, NAME_MAX) || password.len() > PASSWORD_MAX {
             return Err(Refusal::TooLong);
         }
         if name.is_empty() || usize::from(group_type) >= self.config.groups.types.len() {
@@ -60,7 +68,7 @@ impl Frontend {
     pub(super) fn new_group_text(&self, key: SessionKey, said: &GroupMessage<'_>) -> Result<Ask<'static>, Refusal> {
         let charset = self.sessions.get(key).map_or(self.config.legacy.charset, |session| session.charset);
         let GroupMessage { group, text: Str(text) } = *said;
-        if text.len() > message::MAX_TEXT || message::words(text).len() > self.config.limits.text_max {
+        if !profile::is_sayable(text, charset, &self.config.limits) {
             return Err(Refusal::TooLong);
         }
         let text = message::sanitize(MessageKind::TEXT, text, charset).map_err(|_| Refusal::Malformed)?;
@@ -83,10 +91,12 @@ impl Frontend {
             groups.truncate(LIST_LEN);
             groups.sort_by_key(|listing| listing.group);
         }
+        let room = (SEALED_MAX - LIST_AT).checked_div(groups.len()).unwrap_or(SEALED_MAX);
+        let name_max = room.saturating_sub(ENTRY_LEN).min(shown_max(NAME_MAX, charset));
         let names: Vec<_> = groups.iter().map(|listing| charset.encode(&listing.name)).collect();
         let entries = groups.iter().zip(&names).map(|(&Listing { group, members, .. }, name)| GroupEntry {
             group,
-            name: Str(charset.cut(name, NAME_MAX)),
+            name: Str(charset.cut(name, name_max)),
             members,
         });
         let entries: Vec<_> = entries.collect();
@@ -97,7 +107,7 @@ impl Frontend {
         let Some(session) = self.sessions.get(key) else { return };
         let Listing { group, group_type, members, .. } = *listing;
         let name = session.charset.encode(&listing.name);
-        let name = Str(session.charset.cut(&name, NAME_MAX));
+        let name = Str(session.charset.cut(&name, shown_max(NAME_MAX, session.charset)));
         self.reply(now, key, seq, &Reply::SearchGroup(GroupInfo { group, name, group_type, members }), hub);
     }
 
@@ -123,8 +133,8 @@ impl Frontend {
         let charset = session.charset;
         let members = outcome.as_ref().map_or(&[][..], Vec::as_slice);
         // All are named in one datagram, the more of them the shorter.
-        let room = (MAX_DATAGRAM - MEMBERS_AT).checked_div(members.len()).unwrap_or(MAX_DATAGRAM);
-        let nick_max = room.saturating_sub(MEMBER_LEN).min(NICK_MAX);
+        let room = (SEALED_MAX - MEMBERS_AT).checked_div(members.len()).unwrap_or(SEALED_MAX);
+        let nick_max = room.saturating_sub(MEMBER_LEN).min(shown_max(NICK_MAX, charset));
         let nicks: Vec<_> = members.iter().map(|member| charset.encode(&member.nick)).collect();
         let list = members.iter().zip(&nicks).map(|(&Member { uin, face, .. }, nick)| WireMember {
             uin,
@@ -146,7 +156,8 @@ impl Frontend {
         match news {
             GroupNews::Entered(group, Member { uin, face, nick }) => {
                 let nick = charset.encode(nick);
-                let member = WireMember { uin: *uin, face: *face, nick: Str(charset.cut(&nick, NICK_MAX)) };
+                let member =
+                    WireMember { uin: *uin, face: *face, nick: Str(charset.cut(&nick, shown_max(NICK_MAX, charset))) };
                 let reply = Reply::GroupEntered(GroupEntered { group: *group, member });
                 self.retain(now, key, &reply, None, Token(0), hub);
             }

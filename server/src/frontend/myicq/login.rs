@@ -24,7 +24,11 @@ use crate::time::Now;
 pub(super) type Origin = (SocketAddr, SessionId);
 
 /// What this server grants to those who offer it.
-const GRANTED: Capabilities = Capabilities::ONCE;
+const GRANTED: Capabilities = Capabilities::CBC
+    .union(Capabilities::UTF8)
+    .union(Capabilities::SEALED)
+    .union(Capabilities::RECEIPTS)
+    .union(Capabilities::ONCE);
 
 /// After this long without a proof, the client is asked once more: its only acknowledgement may have been lost.
 const PROBE_AFTER: Duration = Duration::from_secs(2);
@@ -187,6 +191,26 @@ impl Frontend {
         }
     }
 
+    /// There is no such user any more.
+    pub(super) fn on_user_removed(&mut self, now: Now, uin: Uin, hub: &mut Hub) {
+        let origins = &mut self.origins;
+        self.attempts.retain(|_, Pending { origin, login, .. }| {
+            let is_his = login.as_ref().is_some_and(|login| login.uin == uin);
+            if is_his {
+                origins.remove(origin);
+            }
+            !is_his
+        });
+        for key in self.sessions.of(uin) {
+            // To an address that has not proven itself nothing more is sent.
+            if self.sessions.get(key).is_some_and(|session| session.half_open.is_none()) {
+                self.dismiss(now, key, LoginError::INVALID_UIN, Event::Removed, hub);
+            } else {
+                self.end(now, key, Event::Removed, hub);
+            }
+        }
+    }
+
     /// Forgets the oldest unproven login when there are as many as may be.
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
         while let Some(oldest) = self.half_open.front().copied() {
@@ -205,11 +229,17 @@ impl Frontend {
         let Some(half_open) = self.sessions.on_proven(key) else { return };
         self.waiting_for_proof -= 1;
         self.counters.event(Event::Opened);
+        let has_receipts = self.sessions.get(key).is_some_and(Session::has_receipts);
         self.tell_group_types(now, key, hub);
         hub.open(now, key, half_open.status, half_open.place);
+        if has_receipts {
+            hub.subscribe_to_receipts(key);
+        }
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);
         }
+        // They were counted when they came.
+        self.counters.set_aside();
         self.touched.push(key);
     }
 
@@ -232,8 +262,7 @@ impl Frontend {
         half_open.budget = budget;
         self.counters.event(Event::Probed);
         if let Some(seq) = session.link.take_seq() {
-            let (address, envelope) = (session.address, session.envelope(Some(seq)));
-            self.push_reply(address, &envelope, None, &Reply::Ack);
+            self.push_unretained(key, Some(seq), None, &Reply::Ack);
         } else {
             session.link.on_receive(&mut self.retained, now.instant, session.login_seq, &[]);
         }

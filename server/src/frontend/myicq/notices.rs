@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use myicq_wire::link::{Outgoing, Token};
 use myicq_wire::{
-    Envelope, Instant, List, Presence as WirePresence, Reply, Status, StatusChanged, Uin, UserOffline, UserOnline,
-    encode_reply, readdress_reply,
+    Envelope, Instant, List, MessageRef, Presence as WirePresence, Reply, Status, StatusChanged, Typing, Uin,
+    UserOffline, UserOnline, encode_reply, readdress_reply, seal_reply,
 };
 
 use super::Frontend;
 use super::login::ipv4;
 use super::replies::HERE;
 use super::session::Session;
-use crate::hub::{Hub, Presence, SessionKey};
+use crate::counters::Event;
+use crate::hub::{Hub, Presence, Receipt, SessionKey};
+use crate::store::MessageId;
 use crate::time::Now;
 
 /// Entries of one MULTI_ONLINE. The original had as many; the rest follows in further ones.
@@ -79,7 +81,8 @@ impl Frontend {
         }
     }
 
-    /// Tells clients what has become of one of their contacts. The datagram is encoded once for all of them.
+    /// Tells clients what has become of one of their contacts. The datagram is encoded once for all of them, and enciphered for each whose
+    /// session is sealed.
     pub(super) fn notify_all(&mut self, now: Now, keys: &[SessionKey], uin: Uin, notice: Notice, hub: &mut Hub) {
         let reply = match notice {
             Notice::Here(presence) => Reply::UserOnline(UserOnline { presence, domain: HERE }),
@@ -101,11 +104,36 @@ impl Frontend {
                 session.late_notices.get_or_insert_default().until = now.instant + ARRIVALS_FOLD;
             }
             let seq = session.link.next_seq();
-            if readdress_reply(&session.envelope(Some(seq)), datagram).is_ok() {
-                self.keep(now, key, Outgoing::new(seq, datagram, Token(0)), hub);
+            if readdress_reply(&session.envelope(Some(seq)), datagram).is_err() {
+                continue;
             }
+            let Some(reply_key) = session.reply_key() else {
+                self.keep(now, key, Outgoing::new(seq, datagram, Token(0)), hub);
+                continue;
+            };
+            let mut sealed = std::mem::take(&mut self.scratch);
+            sealed.get_mut(..len).into_iter().for_each(|copy| copy.copy_from_slice(datagram));
+            if let Ok(len) = seal_reply(reply_key, len, &mut sealed) {
+                let bytes = sealed.get(..len).unwrap_or_default();
+                self.keep(now, key, Outgoing::new(seq, bytes, Token(0)), hub);
+            }
+            self.scratch = sealed;
         }
         self.room = room;
+    }
+
+    /// Tells a client what somebody does with its messages, unless it is slow to take what it is told: this is news for the moment.
+    pub(super) fn notify_receipt(&mut self, now: Now, key: SessionKey, receipt: Receipt, hub: &mut Hub) {
+        if self.sessions.get(key).is_none_or(|session| session.link.queued() >= QUEUED_MAX) {
+            return self.counters.event(Event::ReceiptDropped);
+        }
+        let about = |uin, MessageId(id): MessageId| MessageRef { uin, id };
+        let reply = match receipt {
+            Receipt::Delivered(uin, id) => Reply::Delivered(about(uin, id)),
+            Receipt::Read(uin, id) => Reply::Read(about(uin, id)),
+            Receipt::Typing(uin, is_typing) => Reply::Typing(Typing { uin, is_typing: is_typing.into() }),
+        };
+        self.retain(now, key, &reply, None, Token(0), hub);
     }
 
     /// Sends what was held back, once nothing waits for the link's window any more, nor for others who may come.

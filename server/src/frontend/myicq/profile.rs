@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Authorization, Profile as WireProfile, Str};
+use myicq_wire::{Authorization, Profile as WireProfile, Str, message};
 
 use crate::config::Limits;
 use crate::hub::Refusal;
@@ -16,6 +16,20 @@ pub(super) const NICK_MAX: usize = 16;
 /// fit a datagram.
 const FIELD_MAX: usize = 255;
 
+/// Bytes of all fields, where each may be longer: what a datagram has room for, less its other fields and the padding of a sealed one.
+const FIELDS_MAX: usize = 4_000;
+
+/// Bytes that a text may have on its way out whose limit is `max`. In UTF-8 a character of two bytes takes three, and what another client of
+/// ours wrote must come back whole.
+pub(super) fn shown_max(max: usize, charset: Charset) -> usize {
+    if charset == Charset::Utf8 { max + max / 2 } else { max }
+}
+
+/// Whether the text of a message is within its limits.
+pub(super) fn is_sayable(text: &[u8], charset: Charset, limits: &Limits) -> bool {
+    charset.fits(text, message::MAX_TEXT) && charset.fits(message::words(text), limits.text_max)
+}
+
 /// A client's profile, or why it is refused.
 pub(super) fn from_wire(
     profile: &WireProfile<'_>,
@@ -27,7 +41,7 @@ pub(super) fn from_wire(
         return Err(Refusal::Malformed);
     }
     let text = |field: Str<'_>, max: usize| {
-        if field.len() <= max { Ok(charset.decode(field.0).into_owned()) } else { Err(Refusal::TooLong) }
+        if charset.fits(field.0, max) { Ok(charset.decode(field.0).into_owned()) } else { Err(Refusal::TooLong) }
     };
     let max = limits.profile_field_max;
     Ok(Arc::new(Profile {
@@ -54,10 +68,14 @@ pub(super) fn from_wire(
 
 /// Hands a profile to `with` as the packets carry it.
 pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(WireProfile<'_>) -> T) -> T {
-    let text = |text: &str, max: usize| {
+    let mut room = FIELDS_MAX;
+    let mut text = |text: &str, max: usize| {
         let encoded = charset.encode(text);
-        charset.cut(&encoded, max).to_vec()
+        let cut = charset.cut(&encoded, shown_max(max, charset).min(room)).to_vec();
+        room -= cut.len();
+        cut
     };
+    let nick = text(&profile.nick, NICK_MAX);
     let [country, province, city, email, address, zipcode, tel, name, college, occupation, homepage, intro] = [
         &profile.country,
         &profile.province,
@@ -75,7 +93,7 @@ pub(super) fn to_wire<T>(profile: &Profile, charset: Charset, with: impl FnOnce(
     .map(|field| text(field, FIELD_MAX));
     with(WireProfile {
         face: profile.face,
-        nick: Str(&text(&profile.nick, NICK_MAX)),
+        nick: Str(&nick),
         age: profile.age,
         gender: profile.gender,
         country: Str(&country),

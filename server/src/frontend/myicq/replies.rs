@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 
 use myicq_wire::link::{Outgoing, SendError, Token};
 use myicq_wire::{
-    AddFriendReply, Command, ContactProfile, Envelope, GroupRef, List, LoginError, LoginReply, RefusalReason, Refused,
-    Reply, Seq, ServerMessage, Str, UserProfile, encode_reply, message,
+    AddFriendReply, Command, ContactProfile, EncodeError, Envelope, GroupRef, List, LoginError, LoginReply,
+    RefusalReason, Refused, Reply, Sent, Seq, ServerMessage, Str, UserProfile, encode_reply, message, seal_reply,
 };
 
 use super::notices::{Notice, to_wire};
-use super::{Frontend, profile};
+use super::{Frontend, TraceEvent, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
 use crate::hub::{Answer, Hub, Question, Refusal, SessionKey, Tell};
-use crate::store::Message;
+use crate::store::{Message, MessageId};
 use crate::time::Now;
 
 /// The domain in replies about users of this server.
@@ -27,7 +27,8 @@ impl Frontend {
         let Some(session) = self.sessions.get(key) else { return };
         let charset = session.charset;
         match answer {
-            Answer::Done => self.acknowledge(key, seq),
+            Answer::Sent { id, is_delivered } if session.has_receipts() => self.on_sent(key, seq, id, is_delivered),
+            Answer::Done | Answer::Sent { .. } => self.acknowledge(key, seq),
             Answer::Contacts(contacts) => {
                 self.reply(now, key, seq, &Reply::GetContactList(List::new(&contacts)), hub);
             }
@@ -61,8 +62,11 @@ impl Frontend {
             Tell::StatusChanged(uin, status) => self.notify_all(now, keys, uin, Notice::Status(status), hub),
             Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
+            Tell::Receipt(receipt) => keys.iter().for_each(|&key| self.notify_receipt(now, key, receipt, hub)),
             Tell::Group(news) => keys.iter().for_each(|&key| self.tell_group_news(now, key, &news, hub)),
-            Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
+            Tell::Replaced => {
+                keys.iter().for_each(|&key| self.dismiss(now, key, LoginError::REPLACED, Event::Replaced, hub));
+            }
         }
     }
 
@@ -80,18 +84,16 @@ impl Frontend {
             time: message.time.seconds(),
             text: Str(&text),
             domain: HERE,
-            id: session.is_once().then_some(message.id.0),
+            id: (session.is_once() || session.has_receipts()).then_some(message.id.0),
         });
         self.retain(now, key, &reply, None, Token(message.id.0), hub);
     }
 
-    /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
-    /// acknowledge it.
-    pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
+    /// Ends a session and says why. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not acknowledge it.
+    pub(super) fn dismiss(&mut self, now: Now, key: SessionKey, error: LoginError, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.get_mut(key) {
             let own = session.link.take_seq();
-            let (address, envelope) = (session.address, session.envelope(own));
-            self.push_reply(address, &envelope, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
+            self.push_unretained(key, own, None, &Reply::Login(LoginReply::Refused(error)));
         }
         self.end(now, key, event, hub);
     }
@@ -115,7 +117,10 @@ impl Frontend {
         let seq = session.link.next_seq();
         // All that is put into replies has been bounded when it came: a buffer of the longest datagram holds it.
         let mut room = std::mem::take(&mut self.room);
-        if let Ok(len) = encode_reply(&session.envelope(Some(seq)), answers, reply, &mut room) {
+        let encoded = encode_reply(&session.envelope(Some(seq)), answers, reply, &mut room);
+        if let Ok(len) =
+            encoded.and_then(|len| session.reply_key().map_or(Ok(len), |key| seal_reply(key, len, &mut room)))
+        {
             let bytes = room.get(..len).unwrap_or_default();
             self.keep(now, key, Outgoing { answers, ..Outgoing::new(seq, bytes, token) }, hub);
         } else {
@@ -144,9 +149,29 @@ impl Frontend {
 
     /// Says once more that a request is acknowledged.
     pub(super) fn acknowledge_again(&mut self, key: SessionKey, seq: Seq) {
+        self.push_unretained(key, None, Some(seq), &Reply::Ack);
+    }
+
+    /// Acknowledges a message, and says which number it has.
+    fn on_sent(&mut self, key: SessionKey, seq: Seq, MessageId(id): MessageId, is_delivered: bool) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.link.acknowledge(seq);
+        }
+        self.push_unretained(key, None, Some(seq), &Reply::Sent(Sent { id, is_delivered: is_delivered.into() }));
+    }
+
+    /// Sends a session a datagram that nobody retains.
+    pub(super) fn push_unretained(
+        &mut self,
+        key: SessionKey,
+        seq: Option<Seq>,
+        ackseq: Option<Seq>,
+        reply: &Reply<'_>,
+    ) {
         let Some(session) = self.sessions.get(key) else { return };
-        let (address, envelope) = (session.address, session.envelope(None));
-        self.push_reply(address, &envelope, Some(seq), &Reply::Ack);
+        let pushed =
+            self.outbox.push_reply(session.address, &session.envelope(seq), ackseq, reply, session.reply_key());
+        self.note_pushed(pushed);
     }
 
     /// Refuses a request. Plain v1 mostly has no word for it: a client of 2003 hears nothing and tells its user that the request was not
@@ -160,6 +185,9 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         self.counters.refusal(refusal);
+        if self.trace.is_of(key.uin) {
+            self.trace.push(TraceEvent::Refused { command, seq, refusal });
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
@@ -172,10 +200,15 @@ impl Frontend {
         }
     }
 
-    /// Sends a datagram that nobody retains.
+    /// Sends an address without a session a datagram that nobody retains.
     pub(super) fn push_reply(&mut self, to: SocketAddr, envelope: &Envelope, ackseq: Option<Seq>, reply: &Reply<'_>) {
-        match self.outbox.push_reply(to, envelope, ackseq, reply) {
-            Ok(_) => self.counters.event(Event::Sent),
+        let pushed = self.outbox.push_reply(to, envelope, ackseq, reply, None);
+        self.note_pushed(pushed);
+    }
+
+    fn note_pushed(&mut self, pushed: Result<usize, EncodeError>) {
+        match pushed {
+            Ok(_) => self.counters.sent(self.outbox.last()),
             Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
         }
     }

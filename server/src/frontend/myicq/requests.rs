@@ -5,13 +5,14 @@ use std::sync::Arc;
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
     AddFriendReply, Address, Authorization, BroadcastMessage, ClientHeader, Command, EnterGroup, KeepAliveReply, List,
-    MAX_PASSWORD_LEN, MessageKind, ModifyUser, RemoteContacts, Reply, Request, SearchCustom, SearchRandom, Secret,
-    SendMessage, Seq, Str, message,
+    MAX_PASSWORD_LEN, MessageKind, MessageRef, ModifyUser, RemoteContacts, Reply, Request, SearchCustom, SearchRandom,
+    Secret, SendMessage, Seq, Str, Typing, message,
 };
 
 use super::{Frontend, profile, search};
 use crate::counters::{Drop, Event};
 use crate::hub::{Ask, Hub, Question, Refusal, Search, SessionKey};
+use crate::store::MessageId;
 use crate::time::Now;
 
 /// A question is called after the request that asks it.
@@ -162,6 +163,12 @@ impl Frontend {
             }
             Request::ExitGroup(group) => Ask::ExitGroup(group.group),
             Request::GroupMessage(said) => self.new_group_text(key, &said)?,
+            Request::Typing(Typing { uin: to, is_typing }) if session.has_receipts() => {
+                Ask::Typing { to, is_typing: is_typing != 0 }
+            }
+            Request::Read(MessageRef { uin: from, id }) if session.has_receipts() => {
+                Ask::Read { from, up_to: MessageId(id) }
+            }
             _ => return Ok(None),
         };
         Ok(Some(ask))
@@ -178,8 +185,7 @@ impl Frontend {
         session.link.acknowledge(seq);
         // Where every number must be retained, it has none.
         let own = session.link.take_seq();
-        let (address, envelope) = (session.address, session.envelope(own));
-        self.push_reply(address, &envelope, Some(seq), &Reply::KeepAlive(KeepAliveReply { online_users }));
+        self.push_unretained(key, own, Some(seq), &Reply::KeepAlive(KeepAliveReply { online_users }));
     }
 
     fn new_profile(&self, key: SessionKey, change: &ModifyUser<'_>) -> Result<Ask<'static>, Refusal> {
@@ -205,7 +211,7 @@ impl Frontend {
         if kind == MessageKind::ADDED {
             return Err(Refusal::NotAllowed);
         }
-        if text.len() > message::MAX_TEXT || message::words(text).len() > self.config.limits.text_max {
+        if !profile::is_sayable(text, charset, &self.config.limits) {
             return Err(Refusal::TooLong);
         }
         let text = message::sanitize(kind, text, charset).map_err(|_| Refusal::Malformed)?;

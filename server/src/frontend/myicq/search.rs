@@ -7,12 +7,13 @@ use myicq_wire::charset::Charset;
 use myicq_wire::{Found, List, Reply, SearchWords, Seq, Server, Str};
 
 use super::Frontend;
-use super::profile::NICK_MAX;
+use super::profile::{NICK_MAX, shown_max};
 use crate::hub::{Hub, Search, SessionKey};
 use crate::store::Card;
 use crate::time::Now;
 
-/// Bytes of a province in a list. A page of 25 with the longest nicks and provinces has 1,422 bytes: no network has to take it apart.
+/// Bytes of a province in a list. A page of 25 with the longest nicks and provinces has 1,422 bytes, and hardly any network has to take it
+/// apart; in UTF-8, where all nicks are of eight characters of three bytes, 1,622.
 const PROVINCE_MAX: usize = 28;
 
 /// What this server says of itself in the list of servers.
@@ -36,7 +37,7 @@ impl Frontend {
             uin: card.uin,
             online: u8::from(*is_visible),
             face: card.face,
-            nick: Str(charset.cut(nick, NICK_MAX)),
+            nick: Str(charset.cut(nick, shown_max(NICK_MAX, charset))),
             province: Str(charset.cut(province, PROVINCE_MAX)),
         });
         let entries: Vec<_> = entries.collect();

@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// What it is to be told of its contacts once it has taken what it was told before.
     pub(super) late_notices: Option<Box<LateNotices>>,
     key: Key,
-    /// In which form the bodies are enciphered, once one has been deciphered.
+    /// In which form the bodies are enciphered: granted, or found out with the first that was deciphered.
     form: Option<CipherForm>,
     /// What waits for the proof of the address; `None` in an open session.
     pub(super) half_open: Option<Box<HalfOpen>>,
@@ -80,13 +80,17 @@ impl Session {
             address,
             login_seq,
             granted,
-            // Our own client knows all of GB 18030; one of 2003 only what its locale has.
-            charset: if once { Charset::Gb18030 } else { legacy },
+            charset: match (granted.contains(Capabilities::UTF8), once) {
+                (true, _) => Charset::Utf8,
+                // Our own client knows all of GB 18030; one of 2003 only what its locale has.
+                (false, true) => Charset::Gb18030,
+                (false, false) => legacy,
+            },
             link,
             last_heard: now,
             late_notices: None,
             key,
-            form: None,
+            form: granted.contains(Capabilities::CBC).then_some(CipherForm::Cbc),
             half_open: Some(Box::new(half_open)),
         }
     }
@@ -94,6 +98,16 @@ impl Session {
     /// Whether the client has [`Capabilities::ONCE`].
     pub(super) fn is_once(&self) -> bool {
         self.granted.contains(Capabilities::ONCE)
+    }
+
+    /// Whether the client has [`Capabilities::RECEIPTS`].
+    pub(super) fn has_receipts(&self) -> bool {
+        self.granted.contains(Capabilities::RECEIPTS)
+    }
+
+    /// With which key what goes to the client is enciphered, if it is.
+    pub(super) fn reply_key(&self) -> Option<&Key> {
+        self.granted.contains(Capabilities::SEALED).then_some(&self.key)
     }
 
     /// The header of a datagram to the client.

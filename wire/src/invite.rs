@@ -224,7 +224,7 @@ mod tests {
             ("http://a", InviteError::Scheme),
             ("myicq://", InviteError::Host),
             ("myicq://a b", InviteError::Host),
-            ("myicq://[::1", InviteError::Port),
+            ("myicq://[::1", InviteError::Host),
             ("myicq://[::g]", InviteError::Host),
             ("myicq://::1:8000", InviteError::Host),
             ("myicq://a:0", InviteError::Port),

@@ -148,6 +148,9 @@ pub enum Refusal {
     /// There are as many as may be.
     #[error("there are as many as may be already")]
     TooMany,
+    /// Too often in too short a time.
+    #[error("too often in too short a time: try again later")]
+    TooOften,
     /// For a reason that this version does not know.
     #[error("refused with code {0}")]
     Other(u8),
@@ -205,6 +208,7 @@ impl From<RefusalReason> for Refusal {
             RefusalReason::STORAGE => Self::Storage,
             RefusalReason::NO_SUCH_GROUP => Self::NoSuchGroup,
             RefusalReason::TOO_MANY => Self::TooMany,
+            RefusalReason::TOO_OFTEN => Self::TooOften,
             RefusalReason(code) => Self::Other(code),
         }
     }

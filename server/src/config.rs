@@ -5,6 +5,7 @@ mod form;
 mod groups;
 mod hints;
 mod load;
+mod registration;
 mod reload;
 mod show;
 mod table;
@@ -13,6 +14,7 @@ pub use form::Toml;
 pub use groups::{GROUP_TYPES_MAX, GroupType};
 pub use hints::{Hint, hints, unknown_variables};
 pub use load::{ConfigError, ConfigErrors, Loaded, Override, Sources};
+pub use registration::Registration;
 pub use reload::Reload;
 pub use show::document;
 pub use table::Setting;
@@ -26,6 +28,7 @@ use myicq_wire::charset::Charset;
 
 use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Time};
 use self::groups::GroupTypes;
+use self::registration::RegistrationWord;
 use self::table::settings;
 use crate::passwords;
 use crate::share::SHARDS_MAX;
@@ -104,13 +107,55 @@ settings! {
     limits: Limits {
         /// Whether rates are limited; off is for load tests, and only on loopback.
         ///
-        /// No rate is limited yet, so it changes nothing.
+        /// The settings whose names end in `_per_…` and in `_burst` are rates. The others are maxima, and hold in any case.
         live rates: bool = true, OnOff;
 
         /// Logins whose address has not been proven, at most.
         ///
         /// As many as renetcode holds.
         live half_open_max: usize = 4_096, Number(1..=1_000_000);
+
+        /// Of these, from one address at most; the oldest makes room.
+        ///
+        /// As many as renetcode has. They last for one round trip, so that many may come from behind one address. Those of this
+        /// machine are not counted; of IPv6 a network of 64 bits counts as one address.
+        live half_open_address_max: usize = 8, Number(1..=1_000_000);
+
+        /// Wrong passwords for one user, in a minute.
+        ///
+        /// As ergo has it. Beyond it logins are dropped, and clients ask again. Where the user logged in last counts apart, so that
+        /// others cannot keep him out by guessing.
+        live user_wrong_logins_per_minute: u32 = 3, Number(1..=1_000);
+
+        /// Wrong passwords from one address, in a minute.
+        ///
+        /// As ergo has it. Logins under way count until they turn out right, and each shard counts by itself.
+        live address_wrong_logins_per_minute: u32 = 10, Number(1..=1_000);
+
+        /// From where users may register: this machine and private networks, everywhere, or nowhere.
+        ///
+        /// On the internet anybody could take any number of them.
+        live registration: Registration = Registration::Private, RegistrationWord;
+
+        /// Registrations from one address, in an hour.
+        ///
+        /// A household. Those from this machine are not counted.
+        live address_registrations_per_hour: u32 = 3, Number(1..=10_000);
+
+        /// Messages of one session, to users and groups, at once.
+        ///
+        /// A long text that is sent in pieces.
+        live messages_burst: u32 = 10, Number(1..=1_000);
+
+        /// Messages of one session, in a second, from there on.
+        ///
+        /// As ergo has it; nobody types faster.
+        live messages_per_second: u32 = 2, Number(1..=1_000);
+
+        /// Searches of one session, in a minute.
+        ///
+        /// 250 users: enough to find somebody, and slow for who wants to have them all.
+        live searches_per_minute: u32 = 10, Number(1..=1_000);
 
         /// Registrations remembered for their repetitions and for the login that follows, at most.
         live registrations_max: usize = 4_096, Number(1..=1_000_000);

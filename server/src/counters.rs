@@ -53,6 +53,8 @@ causes! {
         HalfOpenFull = "half_open_full",
         /// A login or registration while too many others are under way.
         LoginsFull = "logins_full",
+        /// A login after too many wrong ones for its user, or from its address.
+        LoginsTooOften = "logins_too_often",
         /// A second login in a session, or one that is a replay from another address.
         LoginInSession = "login_in_session",
         /// The server is stopping.
@@ -73,6 +75,10 @@ causes! {
         Registered = "registrations",
         /// A registration failed.
         RegistrationFailed = "registrations_failed",
+        /// A registration from an address from which nobody may register.
+        RegistrationClosed = "registrations_closed",
+        /// A registration from an address from which too many have come.
+        RegistrationTooOften = "registrations_too_often",
         /// A login was right.
         LoggedIn = "logins",
         /// A login named nobody.
@@ -91,6 +97,8 @@ causes! {
         Expired = "sessions_expired",
         /// A login was forgotten because its address was never proven.
         NeverProven = "sessions_never_proven",
+        /// A login whose address was not proven made room for another from there.
+        Crowded = "sessions_crowded",
         /// A session with ONCE ended because a datagram was given up.
         LinkLost = "sessions_link_lost",
         /// A session ended because it did not take what was sent to it.

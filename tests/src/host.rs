@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use myicq_server::config::{Config, Security};
+use myicq_server::config::{Config, Registration, Security};
 use myicq_server::store::{self, MemoryStore};
 use myicq_server::{Counters, Input, Now, Output, Post, Shard, Share, hub, passwords};
 use myicq_wire::{Instant, Uin, UnixTime};
@@ -56,11 +56,15 @@ pub struct Host {
     pub takes_no_users: bool,
 }
 
-/// The configuration of these tests: the defaults, with passwords that cost little.
+/// The configuration of these tests: the defaults, with passwords that cost little, and no limits of rates, which would slow
+/// down what is played in no time.
 pub fn config() -> Config {
     let security =
         Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
-    Config { security, ..Config::default() }
+    let mut config = Config { security, ..Config::default() };
+    config.limits.rates = false;
+    config.limits.registration = Registration::Everywhere;
+    config
 }
 
 /// Shards that know of no user yet, and a share by which to deal out to them.

@@ -181,6 +181,8 @@ number! {
         NO_SUCH_GROUP = 10,
         /// There are as many as may be.
         TOO_MANY = 11,
+        /// Too often in too short a time; later.
+        TOO_OFTEN = 12,
     }
 }
 

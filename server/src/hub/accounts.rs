@@ -1,10 +1,12 @@
 //! Registering and logging in, up to the point where there is a session.
 
+use std::net::IpAddr;
+
 use myicq_wire::Uin;
 
 use super::{
     Answer, Attempt, Effect, Hub, LoginRefusal, Password, PasswordJob, PasswordOutcome, PasswordResult, Refusal,
-    Waiting,
+    RegistrationRefusal, Waiting,
 };
 use crate::store::{Outcome, Work};
 use crate::time::Now;
@@ -21,10 +23,16 @@ pub(super) enum LoginStep {
 impl Hub {
     /// Somebody wants to log in: [`Effect::LoggedIn`]. Opens no session yet. A password that is known to be right is answered at once,
     /// however many others wait.
-    pub fn handle_login(&mut self, now: Now, attempt: Attempt, uin: Uin, password: Password) {
+    pub fn handle_login(&mut self, now: Now, attempt: Attempt, uin: Uin, ip: IpAddr, password: Password) {
+        let limits = &self.config.limits;
         let verifier = self.verifiers.verifier(uin, &password);
-        if self.verifiers.is_known(now.instant, uin, &verifier) {
+        if !self.throttle.may_try(now.instant, uin, ip, limits) {
+            self.effects.push_back(Effect::LoggedIn(attempt, Err(LoginRefusal::TooOften)));
+        } else if self.verifiers.is_known(now.instant, uin, &verifier) {
+            self.throttle.on_known(uin, ip);
             self.effects.push_back(Effect::LoggedIn(attempt, Ok(())));
+        } else if !self.throttle.begin(now.instant, attempt, (uin, ip), self.verifiers.has(uin), limits) {
+            self.effects.push_back(Effect::LoggedIn(attempt, Err(LoginRefusal::TooOften)));
         } else if self.begin_attempt() {
             self.verifiers.begin(attempt, uin, verifier);
             let step = LoginStep::Account { uin, password };
@@ -33,16 +41,19 @@ impl Hub {
             // Whoever keeps argon2 busy could otherwise try passwords as fast as datagrams come: of those that argon2 never sees, the right
             // one alone would be answered. So one try is all that a verifier is good for.
             self.verifiers.forget(uin);
+            self.throttle.end(now.instant, attempt, Err(LoginRefusal::Unavailable), &self.config.limits);
             self.effects.push_back(Effect::LoggedIn(attempt, Err(LoginRefusal::Unavailable)));
         }
     }
 
     /// Somebody wants a number: [`Effect::Registered`].
-    pub fn handle_registration(&mut self, attempt: Attempt, password: Password) {
-        if self.begin_attempt() {
+    pub fn handle_registration(&mut self, now: Now, attempt: Attempt, ip: IpAddr, password: Password) {
+        if let Err(refusal) = self.throttle.register(now.instant, ip, &self.config.limits) {
+            self.effects.push_back(Effect::Registered(attempt, Err(refusal)));
+        } else if self.begin_attempt() {
             self.ask_password(password, None, Waiting::RegistrationHash(attempt));
         } else {
-            self.effects.push_back(Effect::Registered(attempt, None));
+            self.effects.push_back(Effect::Registered(attempt, Err(RegistrationRefusal::Failed)));
         }
     }
 
@@ -58,7 +69,7 @@ impl Hub {
                     (true, false) => Err(LoginRefusal::WrongPassword),
                     (false, _) => Err(LoginRefusal::NoSuchUser),
                 };
-                self.end_login(attempt, outcome);
+                self.end_login(now, attempt, outcome);
             }
             (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Hash(password_hash)) => {
                 self.ask_store(Work::CreateUser { password_hash }, Waiting::Registration(attempt));
@@ -67,7 +78,7 @@ impl Hub {
                 self.save_profile(question, uin, profile, Some(hash));
             }
             (Some(Waiting::Login(attempt, _)), PasswordOutcome::Failed) => {
-                self.end_login(attempt, Err(LoginRefusal::Unavailable));
+                self.end_login(now, attempt, Err(LoginRefusal::Unavailable));
             }
             (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Failed) => {
                 self.on_created(attempt, Outcome::Failed);
@@ -81,9 +92,9 @@ impl Hub {
         self.settle(now);
     }
 
-    pub(super) fn on_account(&mut self, attempt: Attempt, step: LoginStep, outcome: Outcome) {
+    pub(super) fn on_account(&mut self, now: Now, attempt: Attempt, step: LoginStep, outcome: Outcome) {
         let (LoginStep::Account { uin, password }, Outcome::Account(hash)) = (step, outcome) else {
-            self.end_login(attempt, Err(LoginRefusal::Unavailable));
+            self.end_login(now, attempt, Err(LoginRefusal::Unavailable));
             return;
         };
         let known = hash.is_some();
@@ -96,8 +107,8 @@ impl Hub {
 
     pub(super) fn on_created(&mut self, attempt: Attempt, outcome: Outcome) {
         self.attempts -= 1;
-        let uin = if let Outcome::Created(uin) = outcome { Some(uin) } else { None };
-        self.effects.push_back(Effect::Registered(attempt, uin));
+        let created = if let Outcome::Created(uin) = outcome { Ok(uin) } else { Err(RegistrationRefusal::Failed) };
+        self.effects.push_back(Effect::Registered(attempt, created));
     }
 
     pub(super) fn ask_password(&mut self, password: Password, hash: Option<String>, waiting: Waiting) {
@@ -112,8 +123,9 @@ impl Hub {
         room
     }
 
-    fn end_login(&mut self, attempt: Attempt, outcome: Result<(), LoginRefusal>) {
+    fn end_login(&mut self, now: Now, attempt: Attempt, outcome: Result<(), LoginRefusal>) {
         self.attempts -= 1;
+        self.throttle.end(now.instant, attempt, outcome, &self.config.limits);
         self.verifiers.drop_unproven(attempt);
         self.effects.push_back(Effect::LoggedIn(attempt, outcome));
     }

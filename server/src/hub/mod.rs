@@ -14,8 +14,10 @@ mod messages;
 mod online;
 mod presence;
 mod profiles;
+mod rates;
 mod receipts;
 mod search;
+mod throttle;
 mod types;
 mod verifiers;
 
@@ -37,6 +39,8 @@ use self::groups::{Groups, Joining};
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Details, Flight, Online, Users};
 use self::receipts::Subscribers;
+pub(crate) use self::throttle::Source;
+use self::throttle::Throttle;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
@@ -56,6 +60,7 @@ pub struct Hub {
     /// The hash of a password that nobody has, compared where there is no such user.
     dummy_hash: String,
     verifiers: Verifiers,
+    throttle: Throttle,
     /// Users who are here. The others are in the store.
     online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
@@ -162,6 +167,7 @@ impl Hub {
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
+            throttle: Throttle::new(verifier_key, &share),
             online: Users::new(share.count()),
             config,
             share,
@@ -223,6 +229,9 @@ impl Hub {
             return;
         }
         let uin = question.session.uin;
+        if !self.may_ask(now, question.session, &ask) {
+            return self.answer(question, Answer::Refused(Refusal::TooOften));
+        }
         match ask {
             Ask::Contacts => self.ask_store(Work::LoadContacts { uin }, Waiting::Contacts(question)),
             Ask::Profile(of) => self.ask_store(Work::LoadProfile { uin: of }, Waiting::Profile(question, of)),
@@ -253,7 +262,7 @@ impl Hub {
     pub fn handle_store(&mut self, now: Now, reply: store::Reply) {
         let Some(waiting) = self.waiting.remove(&reply.ticket) else { return };
         match waiting {
-            Waiting::Login(attempt, step) => self.on_account(attempt, step, reply.outcome),
+            Waiting::Login(attempt, step) => self.on_account(now, attempt, step, reply.outcome),
             Waiting::Registration(attempt) => self.on_created(attempt, reply.outcome),
             Waiting::Contacts(question) => {
                 let answer = match reply.outcome {

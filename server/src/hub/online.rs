@@ -5,6 +5,7 @@ use myicq_wire::{Status, Uin};
 use super::broadcasts::Reading;
 use super::directory::Directory;
 use super::messages::Mailbox;
+use super::rates::Bucket;
 use super::{Place, Presence, SessionKey, presence};
 use crate::store::MessageId;
 
@@ -17,6 +18,8 @@ pub(super) struct Online {
     pub(super) mailbox: Mailbox,
     pub(super) flight: Flight,
     pub(super) status: Status,
+    /// What he says, to users and groups.
+    pub(super) messages: Bucket,
 }
 
 /// Messages told to a session and not yet acknowledged by it, by rising number. Each of them knows the one behind it.
@@ -37,6 +40,7 @@ pub(super) struct Details {
     pub(super) contacts: Vec<Uin>,
     /// How far he is with what is said to everybody.
     pub(super) reading: Reading,
+    pub(super) searches: Bucket,
 }
 
 /// Those who are here, each where his session is: slots of sessions are dense, and no two that are open have the same.

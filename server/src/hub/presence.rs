@@ -4,6 +4,7 @@ use myicq_wire::{Status, Uin};
 
 use super::broadcasts::Reading;
 use super::messages::Mailbox;
+use super::rates::Bucket;
 use super::{
     Answer, Content, Details, Effect, Flight, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell,
 };
@@ -40,8 +41,17 @@ impl Hub {
         } else if was_seen {
             self.announce(uin, Sight::Gone(uin));
         }
-        let user = Online { session, status, mailbox: Mailbox::default(), flight: Flight::default() };
-        self.online.insert(user, Details { place, contacts: Vec::new(), reading: Reading::default() });
+        let user = Online {
+            session,
+            status,
+            mailbox: Mailbox::default(),
+            flight: Flight::default(),
+            messages: Bucket::default(),
+        };
+        self.online.insert(
+            user,
+            Details { place, contacts: Vec::new(), reading: Reading::default(), searches: Bucket::default() },
+        );
         self.load_contacts(session);
         self.load_messages(uin);
         self.begin_reading(session);

@@ -277,11 +277,13 @@ pub enum Refusal {
     NoSuchGroup,
     /// There are as many as may be.
     TooMany,
+    /// More often than may be; later.
+    TooOften,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoSuchUser,
         Self::MailboxFull,
         Self::TooLong,
@@ -293,6 +295,7 @@ impl Refusal {
         Self::Storage,
         Self::NoSuchGroup,
         Self::TooMany,
+        Self::TooOften,
     ];
 
     /// The name under which it is counted.
@@ -309,6 +312,7 @@ impl Refusal {
             Self::Storage => "storage",
             Self::NoSuchGroup => "no_such_group",
             Self::TooMany => "too_many",
+            Self::TooOften => "too_often",
         }
     }
 }
@@ -347,7 +351,7 @@ pub enum Effect {
     /// A login was right, or not.
     LoggedIn(Attempt, Result<(), LoginRefusal>),
     /// A registration made a user, or not.
-    Registered(Attempt, Option<Uin>),
+    Registered(Attempt, Result<Uin, RegistrationRefusal>),
     /// There is no such user any more: his sessions are over, and what he began to log in is not answered. The hub has forgotten him.
     Removed(Uin),
 }
@@ -361,6 +365,19 @@ pub enum LoginRefusal {
     WrongPassword,
     /// Nothing is known: the disk failed, or too many are waiting. The client will ask again.
     Unavailable,
+    /// Nothing is known: there were too many wrong ones for this user, or from this address. The client will ask again.
+    TooOften,
+}
+
+/// Why nobody is registered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegistrationRefusal {
+    /// Nobody may register from that address.
+    Closed,
+    /// Too many have registered from that address.
+    TooOften,
+    /// The password cannot be one, the disk failed, or too many are waiting.
+    Failed,
 }
 
 /// A password to be hashed or compared, away from the hub's thread: both take tens of milliseconds.

@@ -73,6 +73,11 @@ impl Verifiers {
         known.is_some_and(|(_, known)| known == verifier)
     }
 
+    /// Whether anything is remembered of a user.
+    pub(super) fn has(&self, uin: Uin) -> bool {
+        self.known.contains_key(&uin)
+    }
+
     /// Argon2 is to judge a login with the password of this verifier: [`Verifiers::prove`] or [`Verifiers::drop_unproven`].
     pub(super) fn begin(&mut self, attempt: Attempt, uin: Uin, verifier: Verifier) {
         self.unproven.insert(attempt, (uin, verifier));

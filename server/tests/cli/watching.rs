@@ -91,7 +91,7 @@ impl Client {
     }
 }
 
-const CONFIG: &str = "[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n[metrics]\nlisten = \"127.0.0.1:0\"\n";
+const CONFIG: &str = "[limits]\nrates = \"off\"\n[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n[metrics]\nlisten = \"127.0.0.1:0\"\n";
 
 fn start(folder: &TempDir, arguments: &[&str]) -> Server {
     let config = write(folder, "myicqd.toml", CONFIG);
@@ -268,7 +268,7 @@ fn the_journal_gets_levels_and_no_times() {
 fn nothing_secret_is_in_the_log() {
     for format in ["human", "json"] {
         let folder = TempDir::new().unwrap();
-        let config = write(&folder, "myicqd.toml", "[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n");
+        let config = write(&folder, "myicqd.toml", super::LOAD_TEST);
         let data = folder.path().join("data");
         let (log, arguments) = (folder.path().join("log"), ["--log", "trace", "--log-format", format]);
         let mut command = myicqd(["--config", &config, "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use hashbrown::hash_map::Entry;
 use myicq_wire::cipher::Key;
 use myicq_wire::link::{Link, Outgoing, Token};
 use myicq_wire::{
@@ -17,7 +18,7 @@ use rand::RngExt;
 use super::Frontend;
 use super::session::{HalfOpen, Session};
 use crate::counters::{Drop, Event};
-use crate::hub::{Attempt, Hub, LoginRefusal, Place, SessionKey};
+use crate::hub::{Attempt, Hub, LoginRefusal, Place, SessionKey, Source};
 use crate::time::Now;
 
 /// Where an attempt comes from: one socket of one client.
@@ -80,7 +81,7 @@ impl Frontend {
         };
         let len = HEADER_LEN + body.len();
         if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
-            hub.handle_login(now, attempt, header.uin, password.into());
+            hub.handle_login(now, attempt, header.uin, from.ip(), password.into());
         }
     }
 
@@ -126,6 +127,7 @@ impl Frontend {
         let (event, error) = match outcome {
             Ok(()) => return self.open_half(now, (origin, seq, len), login, hub),
             Err(LoginRefusal::Unavailable) => return self.counters.drop(Drop::LoginsFull),
+            Err(LoginRefusal::TooOften) => return self.counters.drop(Drop::LoginsTooOften),
             Err(LoginRefusal::NoSuchUser) => (Event::InvalidUin, LoginError::INVALID_UIN),
             Err(LoginRefusal::WrongPassword) => (Event::WrongPassword, LoginError::WRONG_PASSWORD),
         };
@@ -181,9 +183,13 @@ impl Frontend {
         }
         let proven = session.link.is_proven();
         self.make_room_half_open(now, hub);
+        self.make_room_at_address(now, address.ip(), hub);
         let Some(key) = self.sessions.insert(session) else { return };
         self.counters.event(Event::LoggedIn);
         self.half_open.push_back(key);
+        if !address.ip().to_canonical().is_loopback() {
+            self.half_open_at.entry(Source::of(address.ip())).or_default().push_back(key);
+        }
         self.waiting_for_proof += 1;
         self.flush(now, key, hub);
         if proven {
@@ -224,10 +230,31 @@ impl Frontend {
         }
     }
 
+    /// Forgets the oldest unproven login from an address when there are as many from there as may be.
+    fn make_room_at_address(&mut self, now: Now, ip: IpAddr, hub: &mut Hub) {
+        while let Some(waiting) = self.half_open_at.get_mut(&Source::of(ip))
+            && waiting.len() >= self.config.limits.half_open_address_max
+            && let Some(oldest) = waiting.pop_front()
+        {
+            self.end(now, oldest, Event::Crowded, hub);
+        }
+    }
+
+    /// A login does not wait for the proof of its address any more.
+    pub(super) fn leave_half_open(&mut self, key: SessionKey, ip: IpAddr) {
+        self.waiting_for_proof -= 1;
+        if let Entry::Occupied(mut waiting) = self.half_open_at.entry(Source::of(ip)) {
+            waiting.get_mut().retain(|&other| other != key);
+            if waiting.get().is_empty() {
+                waiting.remove();
+            }
+        }
+    }
+
     /// The client has acknowledged a number that only who reads at its address can know.
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
         let Some(half_open) = self.sessions.on_proven(key) else { return };
-        self.waiting_for_proof -= 1;
+        self.leave_half_open(key, half_open.place.ip);
         self.counters.event(Event::Opened);
         let has_receipts = self.sessions.get(key).is_some_and(Session::has_receipts);
         self.tell_group_types(now, key, hub);

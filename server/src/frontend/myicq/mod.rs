@@ -39,7 +39,7 @@ pub use self::trace::TraceEvent;
 pub use self::view::SessionView;
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
-use crate::hub::{Attempt, Effect, Hub, SessionKey};
+use crate::hub::{Attempt, Effect, Hub, SessionKey, Source};
 use crate::share::Share;
 use crate::store::MessageId;
 use crate::time::Now;
@@ -65,6 +65,8 @@ pub struct Frontend {
     half_open: VecDeque<SessionKey>,
     /// How many of them still wait for it.
     waiting_for_proof: usize,
+    /// Those that still do, by their addresses, the oldest first; those from this machine are not among them.
+    half_open_at: HashMap<Source, VecDeque<SessionKey>>,
     registrations: HashMap<Origin, Registration>,
     /// When each of them is forgotten, the first first.
     registration_ends: VecDeque<(Instant, Origin)>,
@@ -100,6 +102,7 @@ impl Frontend {
             retained: Retained::new(),
             half_open: VecDeque::new(),
             waiting_for_proof: 0,
+            half_open_at: HashMap::new(),
             registrations: HashMap::new(),
             registration_ends: VecDeque::new(),
             registered_elsewhere: VecDeque::new(),
@@ -233,7 +236,7 @@ impl Frontend {
                     Effect::TellAll(sessions, tell) => self.on_tell(now, &sessions, tell, hub),
                     Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
                     Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
-                    Effect::Registered(attempt, uin) => self.on_registered(now, attempt, uin),
+                    Effect::Registered(attempt, outcome) => self.on_registered(now, attempt, outcome),
                     Effect::Removed(uin) => self.on_user_removed(now, uin, hub),
                 }
             }
@@ -310,7 +313,9 @@ impl Frontend {
         if let Some(mut session) = self.sessions.remove(key) {
             session.link.drain(&mut self.retained).for_each(drop);
             self.timers.cancel(key.slot);
-            self.waiting_for_proof -= usize::from(session.half_open.is_some());
+            if session.half_open.is_some() {
+                self.leave_half_open(key, session.address.ip());
+            }
             self.counters.event(event);
             self.trace.event(key.uin, event);
             hub.close(now, key);

@@ -14,7 +14,7 @@ use rand::RngExt;
 use super::login::{Origin, Pending};
 use super::{Frontend, WRONG_ACKS_MAX};
 use crate::counters::{Drop, Event};
-use crate::hub::{Attempt, Hub};
+use crate::hub::{Attempt, Hub, RegistrationRefusal};
 use crate::time::Now;
 
 /// How long a registration is remembered.
@@ -22,6 +22,12 @@ const REGISTRATION_LIFE: Duration = Duration::from_secs(60);
 
 /// Bytes of the reply to a registration that made nobody. It names no domain, so that it is no longer than a request that has a password.
 const REFUSAL_LEN: usize = HEADER_LEN + 4;
+
+/// Bytes of a string beside its letters: its length, and the 0 at its end.
+const STRING_LEN: usize = 2 + 1;
+
+/// So many times as long as the registration its reply may be.
+const REPLY_FOLD_MAX: usize = 2;
 
 /// A registration that made a user.
 #[derive(Debug)]
@@ -70,9 +76,13 @@ impl Frontend {
         }
         let Some(attempt) = self.begin(origin, seq, len, None) else { return };
         if password.is_empty() || password.len() > MAX_PASSWORD_LEN {
-            return self.on_registered(now, attempt, None);
+            return self.on_registered(now, attempt, Err(RegistrationRefusal::Failed));
         }
-        hub.handle_registration(attempt, password.into());
+        // The reply carries the domain, and who is spoken to has not asked for it, perhaps.
+        if REFUSAL_LEN + STRING_LEN + self.config.listen.domain.len() > REPLY_FOLD_MAX * len {
+            return self.on_registered(now, attempt, Err(RegistrationRefusal::Failed));
+        }
+        hub.handle_registration(now, attempt, from.ip(), password.into());
     }
 
     fn on_repeated_registration(&mut self, now: Now, origin: Origin, seq: Seq, len: usize) {
@@ -91,10 +101,13 @@ impl Frontend {
         }
     }
 
-    pub(super) fn on_registered(&mut self, now: Now, attempt: Attempt, uin: Option<Uin>) {
+    pub(super) fn on_registered(&mut self, now: Now, attempt: Attempt, outcome: Result<Uin, RegistrationRefusal>) {
         let Some(Pending { origin, seq, len, .. }) = self.attempts.remove(&attempt) else { return };
         self.origins.remove(&origin);
-        let Some(uin) = uin else { return self.refuse_registration(origin, seq, len) };
+        let uin = match outcome {
+            Ok(uin) => uin,
+            Err(refusal) => return self.refuse_registration((origin, seq, len), refusal),
+        };
         self.counters.event(Event::Registered);
         let mut link = self.unproven_link();
         link.on_receive(&mut self.retained, now.instant, seq, &[]);
@@ -140,8 +153,12 @@ impl Frontend {
         self.remember(now, origin, registration);
     }
 
-    fn refuse_registration(&mut self, origin: Origin, seq: Seq, len: usize) {
-        self.counters.event(Event::RegistrationFailed);
+    fn refuse_registration(&mut self, (origin, seq, len): (Origin, Seq, usize), refusal: RegistrationRefusal) {
+        self.counters.event(match refusal {
+            RegistrationRefusal::Closed => Event::RegistrationClosed,
+            RegistrationRefusal::TooOften => Event::RegistrationTooOften,
+            RegistrationRefusal::Failed => Event::RegistrationFailed,
+        });
         if len >= REFUSAL_LEN {
             let envelope = Envelope { session: origin.1, seq: Some(self.random_seq()), ..Envelope::default() };
             let reply = Reply::NewUin(NewUinReply { uin: Uin::NONE, domain: None });

@@ -227,5 +227,6 @@ fn reason(refusal: Refusal) -> RefusalReason {
         Refusal::Storage => RefusalReason::STORAGE,
         Refusal::NoSuchGroup => RefusalReason::NO_SUCH_GROUP,
         Refusal::TooMany => RefusalReason::TOO_MANY,
+        Refusal::TooOften => RefusalReason::TOO_OFTEN,
     }
 }

@@ -72,6 +72,7 @@ impl Inquiry {
     }
 
     /// Has something said to everybody. `None`: the server is stopping.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the Unix socket asks for it"))]
     pub(super) async fn broadcast(&self, text: String) -> Option<Result<(), Refusal>> {
         let (to, verdict) = oneshot::channel();
         self.mailboxes.send(self.mailboxes.owner(Uin::ADMINISTRATOR), Mail::Broadcast(text, to));
@@ -98,6 +99,7 @@ impl Inquiry {
     }
 
     /// Looks at a user until the receiver is dropped. It ends at once when somebody looks at one of the same shard already.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the Unix socket asks for it"))]
     pub(super) fn trace(&self, whom: Uin) -> mpsc::Receiver<Traced> {
         let (to, traced) = mpsc::channel(TRACED_MAX);
         self.mailboxes.send(self.mailboxes.owner(whom), Mail::Trace(whom, to));
@@ -105,6 +107,7 @@ impl Inquiry {
     }
 
     /// Some of a shard's sessions, from a slot on. `None` when it has ended.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only the Unix socket asks for it"))]
     pub(super) async fn sessions(&self, shard: u32, slot: u32) -> Option<SessionPage> {
         let (to, page) = oneshot::channel();
         self.mailboxes.send(shard, Mail::Sessions(slot, to));

@@ -112,7 +112,10 @@ fn create(file: &Path) -> Result<File, BackupError> {
 }
 
 /// Puts the new name on the disk. Elsewhere a folder cannot be opened.
-#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "it can fail where folders can be synced"))]
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, clippy::unnecessary_wraps, reason = "it can fail where folders can be synced")
+)]
 fn sync_folder(file: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

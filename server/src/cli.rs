@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use myicq_server::Config;
-use myicq_server::config::{Override, SETTINGS, Sources};
+use myicq_server::config::{ConfigErrors, Override, SETTINGS, Sources};
 use myicq_wire::Uin;
 
 use crate::exit::Exit;
@@ -26,11 +26,29 @@ pub(crate) enum Command {
     /// Run the server; so does no command at all
     #[command(after_help = Exit::list())]
     Run(RunArgs),
-    /// Look after the users of a server that is not running
+    /// Look after the users of a server, whether it is running or not
     #[command(after_help = Exit::list())]
     User(UserArgs),
+    /// Say something to everybody: at once to those who are here, to the others at their next login
+    #[command(after_help = Exit::list())]
+    Broadcast(BroadcastArgs),
+    /// List the sessions of a running server
+    #[command(after_help = Exit::list())]
+    Sessions(SessionsArgs),
+    /// Copy the database into a file, also while the server is running
+    #[command(after_help = Exit::list())]
+    Backup(BackupArgs),
+    /// Show what becomes of each of a user's datagrams, until Ctrl-C
+    #[command(after_help = Exit::list())]
+    Trace(TraceArgs),
+    /// Say whether a running server is healthy
+    #[command(after_help = Exit::list())]
+    Health(HealthArgs),
     /// Check the configuration, or show it
     Config(ConfigArgs),
+    /// Print the lines by which clients come to this server: myicq --server takes them
+    #[command(after_help = Exit::list())]
+    Invite(InviteArgs),
     /// Write the manual pages
     Man {
         /// The folder for them, made when it is not there
@@ -71,6 +89,15 @@ impl SourceArgs {
     pub(crate) fn into_sources(self) -> Sources {
         Sources { file: self.config, overrides: self.settings.0 }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// The name or address under which clients reach the server [default: each address that it listens on]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -116,31 +143,98 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Which server a command is about.
 #[derive(Debug, Args)]
-pub(crate) struct UserArgs {
+pub(crate) struct ServerArgs {
     /// The configuration file of the server
     // clap carries a global argument up as well, where another type has the plain name.
     #[arg(
-        id = "user_config",
+        id = "server_config",
         long = "config",
         value_name = "FILE",
         env = "MYICQD_CONFIG",
         hide_env_values = true,
         global = true
     )]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// The folder of the database [default: as the configuration says]
     #[arg(
-        id = "user_data",
+        id = "server_data",
         long = "data",
         value_name = "DIR",
         env = "MYICQD_DATA",
         hide_env_values = true,
         global = true
     )]
-    pub(crate) data: Option<PathBuf>,
+    data: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// The server's configuration.
+    pub(crate) fn config(&self) -> Result<Config, ConfigErrors> {
+        let mut config = Sources { file: self.config.clone(), overrides: Vec::new() }.load()?.config;
+        if let Some(data) = &self.data {
+            config.store.data.clone_from(data);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
     #[command(subcommand)]
     pub(crate) command: UserCommand,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BroadcastArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// What to say
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// One object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// His number
+    pub(crate) uin: Uin,
+    /// One object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// As an object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    /// The file to make; one that is there is left alone
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// As an object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -155,6 +249,9 @@ pub(crate) enum UserCommand {
         nick: String,
         #[command(flatten)]
         password: PasswordArgs,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
     /// List all users, by number
     List {
@@ -181,11 +278,17 @@ pub(crate) enum UserCommand {
         uin: Uin,
         #[command(flatten)]
         password: PasswordArgs,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
-    /// Remove a user, his list and the messages that wait for him
+    /// Remove a user, his list and the messages that wait for him; his session ends
     Remove {
         /// His number
         uin: Uin,
+        /// As an object
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -53,6 +53,11 @@ settings! {
         /// It may be no longer because the reply to a forged registration carries it to somebody who has not asked.
         live domain: String = "localhost".to_owned(), Domain;
 
+        /// Whether servers that other machines reach say so on their network (mDNS), so that clients there find them.
+        ///
+        /// One that only this machine reaches is not announced in any case.
+        restart announce: bool = true, OnOff;
+
         /// Threads that serve users; auto: one for each core that the process may use.
         ///
         /// Each can keep one core busy, and more would only take turns. On systems other than Linux there is one.
@@ -186,6 +191,17 @@ settings! {
         /// It is one for all of them; what this project's own client sends and gets is always all of Unicode. A session keeps
         /// the one that it began with.
         live charset: Charset = Charset::Gbk, CharsetLabel;
+    }
+
+    /// How the server can be watched, over HTTP: `/metrics` for Prometheus, and `/health`.
+    metrics: Metrics {
+        /// Where to answer HTTP requests for /metrics and /health; off: nowhere.
+        restart listen as "metrics-listen": Option<SocketAddr> = None, Or("off", Address);
+
+        /// Whether that may be an address that other machines can reach.
+        ///
+        /// Nobody is asked for a password there, and how much is going on is not for everybody.
+        restart remote as "metrics-remote": bool = false, OnOff;
     }
 
     /// What a password hash costs, and when it is computed.

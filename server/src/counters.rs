@@ -2,7 +2,7 @@
 
 use std::iter::Sum;
 
-use myicq_wire::DecodeErrorKind;
+use myicq_wire::{COMMAND_AT, COMMANDS, DecodeErrorKind};
 
 use crate::hub::Refusal;
 
@@ -17,6 +17,13 @@ macro_rules! causes {
 
         impl $name {
             const NAMES: &[&str] = &[$($text,)*];
+
+            /// The name under which it is counted.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
         }
     };
 }
@@ -88,6 +95,8 @@ causes! {
         LinkLost = "sessions_link_lost",
         /// A session ended because it did not take what was sent to it.
         NotReading = "sessions_not_reading",
+        /// A session ended because its user was removed.
+        Removed = "sessions_removed",
         /// A datagram was sent and never acknowledged.
         GivenUp = "datagrams_given_up",
         /// An unproven address was asked once more for an acknowledgement.
@@ -101,9 +110,76 @@ causes! {
     }
 }
 
+/// What became of a datagram at first sight. A request that is taken may still be refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It was what it should be.
+    Taken,
+    /// It was dropped.
+    Dropped(Drop),
+    /// It was no datagram of the protocol.
+    Undecoded(DecodeErrorKind),
+}
+
+impl Fate {
+    /// The names under which datagrams of a command are counted.
+    const NAMES: [&str; 3] = ["taken", "dropped", "undecoded"];
+
+    fn index(self) -> usize {
+        match self {
+            Self::Taken => 0,
+            Self::Dropped(_) => 1,
+            Self::Undecoded(_) => 2,
+        }
+    }
+
+    /// What is counted: `taken`, or the name of the counter.
+    pub fn name(self) -> String {
+        match self {
+            Self::Taken => "taken".to_owned(),
+            Self::Dropped(cause) => format!("drop_{}", cause.name()),
+            Self::Undecoded(kind) => format!("undecoded_{}", kind.name()),
+        }
+    }
+}
+
+/// Where a command is counted: its place in [`COMMANDS`]; behind those, all that are unknown.
+const UNKNOWN: usize = COMMANDS.len();
+
+/// One more than the highest number of a command.
+const NUMBERS: usize = 0x1003;
+
+/// The place of each number, [`UNKNOWN`] for those of no command. A table, because each datagram is looked up.
+static PLACES: [u8; NUMBERS] = places();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "the compiler does it, and would complain"
+)]
+const fn places() -> [u8; NUMBERS] {
+    let mut places = [UNKNOWN as u8; NUMBERS];
+    let mut place = 0;
+    while place < COMMANDS.len() {
+        places[COMMANDS[place].number as usize] = place as u8;
+        place += 1;
+    }
+    places
+}
+
+fn place(number: u16) -> usize {
+    PLACES.get(usize::from(number)).map_or(UNKNOWN, |&place| place.into())
+}
+
 /// Counts since the start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counters {
+    /// By command and fate.
+    received: [[u64; Fate::NAMES.len()]; UNKNOWN + 1],
+    /// By command.
+    sent: [u64; UNKNOWN + 1],
+    /// What becomes of the datagram that is being looked at.
+    fate: Fate,
     drops: [u64; Drop::NAMES.len()],
     events: [u64; Event::NAMES.len()],
     undecoded: [u64; DecodeErrorKind::ALL.len()],
@@ -113,6 +189,9 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
+            received: [[0; Fate::NAMES.len()]; UNKNOWN + 1],
+            sent: [0; UNKNOWN + 1],
+            fate: Fate::Taken,
             drops: [0; Drop::NAMES.len()],
             events: [0; Event::NAMES.len()],
             undecoded: [0; DecodeErrorKind::ALL.len()],
@@ -125,6 +204,8 @@ impl<'a> Sum<&'a Self> for Counters {
     fn sum<I: Iterator<Item = &'a Self>>(shards: I) -> Self {
         let add = |total: &mut [u64], counts: &[u64]| total.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
         shards.fold(Self::default(), |mut total, shard| {
+            total.received.iter_mut().zip(&shard.received).for_each(|(total, counts)| add(total, counts));
+            add(&mut total.sent, &shard.sent);
             add(&mut total.drops, &shard.drops);
             add(&mut total.events, &shard.events);
             add(&mut total.undecoded, &shard.undecoded);
@@ -134,6 +215,11 @@ impl<'a> Sum<&'a Self> for Counters {
     }
 }
 
+/// The names of the commands, in the order of the counters.
+fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|info| info.name).chain(["unknown"])
+}
+
 fn count(counts: &mut [u64], index: usize) {
     if let Some(count) = counts.get_mut(index) {
         *count += 1;
@@ -141,8 +227,66 @@ fn count(counts: &mut [u64], index: usize) {
 }
 
 impl Counters {
+    /// A datagram comes. What is counted from here on says what becomes of it.
+    pub(crate) fn begin_datagram(&mut self) {
+        self.event(Event::Received);
+        self.fate = Fate::Taken;
+    }
+
+    /// The datagram that came had this command, if any. Gives back what became of it.
+    pub(crate) fn end_datagram(&mut self, command: Option<u16>) -> Fate {
+        let fates = self.received.get_mut(command.map_or(UNKNOWN, place));
+        fates.into_iter().for_each(|fates| count(fates, self.fate.index()));
+        self.fate
+    }
+
+    /// What is counted from here on is about another datagram, which came before.
+    pub(crate) fn set_aside(&mut self) {
+        self.fate = Fate::Taken;
+    }
+
+    /// Counts a datagram that goes out.
+    pub(crate) fn sent(&mut self, datagram: &[u8]) {
+        self.event(Event::Sent);
+        let command =
+            datagram.get(COMMAND_AT..).and_then(|rest| rest.first_chunk()).map(|bytes| u16::from_be_bytes(*bytes));
+        count(&mut self.sent, command.map_or(UNKNOWN, place));
+    }
+
+    /// Datagrams that came, by command and by what became of them: `taken`, `dropped` or `undecoded`.
+    pub fn received(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let fates = |(name, counts)| Fate::NAMES.into_iter().zip(counts).map(move |(fate, count)| (name, fate, count));
+        names().zip(self.received).flat_map(fates)
+    }
+
+    /// Datagrams that went out, by command.
+    pub fn sent_by_command(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        names().zip(self.sent)
+    }
+
+    /// Dropped datagrams by the cause.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Drop::NAMES.iter().copied().zip(self.drops)
+    }
+
+    /// What happened, by name.
+    pub fn events(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Event::NAMES.iter().copied().zip(self.events)
+    }
+
+    /// Datagrams that were none, by what was wrong first.
+    pub fn undecoded_by_kind(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        DecodeErrorKind::ALL.iter().map(|kind| kind.name()).zip(self.undecoded)
+    }
+
+    /// Refused requests by the reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Refusal::ALL.iter().map(|refusal| refusal.name()).zip(self.refusals)
+    }
+
     /// Counts a dropped datagram.
     pub fn drop(&mut self, cause: Drop) {
+        self.fate = Fate::Dropped(cause);
         count(&mut self.drops, cause as usize);
     }
 
@@ -153,6 +297,7 @@ impl Counters {
 
     /// Counts a datagram that could not be decoded.
     pub fn undecoded(&mut self, kind: DecodeErrorKind) {
+        self.fate = Fate::Undecoded(kind);
         if let Some(index) = DecodeErrorKind::ALL.iter().position(|&other| other == kind) {
             count(&mut self.undecoded, index);
         }
@@ -166,15 +311,51 @@ impl Counters {
     /// Every count with its name, also the zeros: `drop_…` for dropped datagrams, `undecoded_…` for those that were none,
     /// `refused_…` for requests.
     pub fn iter(&self) -> impl Iterator<Item = (String, u64)> + '_ {
-        let events = Event::NAMES.iter().map(|name| (*name).to_owned()).zip(self.events);
-        let drops = Drop::NAMES.iter().map(|name| format!("drop_{name}")).zip(self.drops);
-        let undecoded = DecodeErrorKind::ALL.iter().map(|kind| format!("undecoded_{}", kind.name()));
-        let refusals = Refusal::ALL.iter().map(|refusal| format!("refused_{}", refusal.name()));
-        events.chain(drops).chain(undecoded.zip(self.undecoded)).chain(refusals.zip(self.refusals))
+        let named = |prefix: &'static str| move |(name, count)| (format!("{prefix}{name}"), count);
+        let undecoded = self.undecoded_by_kind().map(named("undecoded_"));
+        let drops = self.drops().map(named("drop_"));
+        self.events().map(named("")).chain(drops).chain(undecoded).chain(self.refusals().map(named("refused_")))
     }
 
     /// The count of this name, 0 if there is none.
     pub fn value(&self, name: &str) -> u64 {
         self.iter().find(|(other, _)| other == name).map_or(0, |(_, count)| count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use myicq_wire::Command;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_its_place() {
+        let highest = COMMANDS.iter().map(|info| usize::from(info.number)).max().unwrap();
+        assert_eq!(NUMBERS, highest + 1);
+        for (expected, info) in COMMANDS.iter().enumerate() {
+            assert_eq!(place(info.number), expected);
+            assert_eq!(names().nth(expected), Some(info.command.name()));
+        }
+        for unknown in [0, 0x00FF, 0x1003, u16::MAX] {
+            assert_eq!(place(unknown), UNKNOWN);
+        }
+        assert_eq!(names().nth(UNKNOWN), Some("unknown"));
+    }
+
+    #[test]
+    fn a_datagram_is_counted_by_its_command_and_its_fate() {
+        let mut counters = Counters::default();
+        counters.begin_datagram();
+        counters.drop(Drop::Stale);
+        assert_eq!(counters.end_datagram(Some(Command::Login.number())).name(), "drop_stale");
+        counters.begin_datagram();
+        assert_eq!(counters.end_datagram(Some(0x7777)), Fate::Taken);
+        counters.begin_datagram();
+        counters.undecoded(DecodeErrorKind::TooShort);
+        assert_eq!(counters.end_datagram(None).name(), "undecoded_too_short");
+        let seen: Vec<_> = counters.received().filter(|(_, _, count)| *count > 0).collect();
+        assert_eq!(seen, [("UDP_LOGIN", "dropped", 1), ("unknown", "taken", 1), ("unknown", "undecoded", 1)]);
+        assert_eq!(counters.value("datagrams_received"), 3);
     }
 }

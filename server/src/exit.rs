@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use myicq_server::config::ConfigErrors;
 use myicq_server::driver::RunError;
 use myicq_server::passwords::HashError;
-use myicq_server::store::{OpenError, UserError};
+use myicq_server::store::{BackupError, OpenError};
 
 /// The codes, as in `sysexits.h` where it has one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,12 +32,12 @@ impl Exit {
         (Self::Failure, "any other failure"),
         (Self::Usage, "wrong arguments or configuration"),
         (Self::Data, "the database is damaged, or from a newer version"),
-        (Self::NoInput, "there is no such data folder"),
+        (Self::NoInput, "there is no such data folder, or no database in it"),
         (Self::NoUser, "there is no such user, or there is one already"),
-        (Self::Unavailable, "the address to listen on is taken or cannot be used"),
+        (Self::Unavailable, "the address to listen on is taken or cannot be used; or no server is running or answers"),
         (Self::Software, "an internal error; please report it"),
         (Self::System, "the system refuses a thread, memory or a signal handler"),
-        (Self::CannotCreate, "the data folder cannot be made or written"),
+        (Self::CannotCreate, "the data folder or a backup cannot be made or written"),
         (Self::Io, "reading or writing failed"),
         (Self::InUse, "another myicqd uses the data folder"),
     ];
@@ -120,6 +120,7 @@ impl From<RunError> for Failure {
             | RunError::NoSuchAddress(_)
             | RunError::Privileged(_)
             | RunError::Socket { .. }
+            | RunError::Metrics { .. }
             | RunError::Tunnel { .. } => Exit::Unavailable,
             RunError::HashCost(_) => Exit::Usage,
             RunError::System { .. } => Exit::System,
@@ -130,12 +131,12 @@ impl From<RunError> for Failure {
     }
 }
 
-impl From<UserError> for Failure {
-    fn from(error: UserError) -> Self {
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
         let exit = match &error {
-            UserError::Taken(_) => Exit::NoUser,
-            UserError::NotAllowed(_) => Exit::Usage,
-            UserError::Database(_) => Exit::Io,
+            BackupError::There(_) | BackupError::Target { .. } => Exit::CannotCreate,
+            BackupError::NoDatabase(_) => Exit::NoInput,
+            BackupError::Database { .. } => Exit::Io,
         };
         Self::new(exit, error)
     }

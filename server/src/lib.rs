@@ -7,6 +7,7 @@
 
 mod board;
 pub mod config;
+pub mod control;
 mod counters;
 pub mod driver;
 pub mod frontend;
@@ -19,7 +20,7 @@ mod time;
 
 pub use board::Listing;
 pub use config::Config;
-pub use counters::{Counters, Drop, Event};
+pub use counters::{Counters, Drop, Event, Fate};
 pub use shard::{Input, Output, Post, Shard};
 pub use share::{SHARDS_MAX, Share};
 pub use time::Now;

@@ -4,16 +4,16 @@
 mod admin;
 mod cli;
 mod exit;
+mod log;
 mod trial;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use myicq_server::driver::{self, Listening};
-use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, LogArgs, LogFormat, RunArgs};
+use crate::cli::{Cli, Command, RunArgs};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -22,7 +22,13 @@ fn main() -> ExitCode {
         None => run(cli.run),
         Some(Command::Run(args)) => run(args),
         Some(Command::User(args)) => admin::user::run(args),
+        Some(Command::Broadcast(args)) => admin::broadcast(args),
+        Some(Command::Sessions(args)) => admin::sessions(&args),
+        Some(Command::Backup(args)) => admin::backup(&args),
+        Some(Command::Trace(args)) => admin::trace(&args),
+        Some(Command::Health(args)) => admin::health(&args),
         Some(Command::Config(args)) => admin::config::run(args),
+        Some(Command::Invite(args)) => admin::invite::run(args),
         Some(Command::Man { folder }) => admin::pages::man(&folder),
         Some(Command::Completions { shell }) => admin::pages::completions(shell),
     };
@@ -41,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> Result<(), Failure> {
-    start_log(&args.log)?;
+    log::start(&args.log)?;
     let sources = args.sources.into_sources();
     if args.smoke {
         return trial::smoke::run(sources);
@@ -62,20 +68,4 @@ fn announce(listening: &Listening) {
         let _ = writeln!(out, "listening on tcp {tunnel}");
     }
     let _ = out.flush();
-}
-
-fn start_log(args: &LogArgs) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&args.log).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            anyhow::anyhow!("--log {:?}: {error}; try error, warn, info, debug or trace", args.log),
-        )
-    })?;
-    // A log that cannot be written must not end the server.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
-    match args.log_format {
-        LogFormat::Human => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

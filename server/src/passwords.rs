@@ -58,6 +58,11 @@ pub fn fits(password: &[u8], phc: &str) -> Result<bool, HashError> {
     }
 }
 
+/// Whether this is the hash of a password: a PHC string of argon2.
+pub fn is_hash(phc: &str) -> bool {
+    PasswordHash::new(phc).is_ok_and(|hash| Algorithm::new(hash.algorithm.as_str()).is_ok())
+}
+
 /// Does a job. The password is wiped with it. The salt is for a new hash.
 pub fn run(job: &PasswordJob, salt: [u8; 16], security: &Security) -> PasswordResult {
     let outcome = match &job.hash {

@@ -6,14 +6,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use myicq_wire::Instant;
+use myicq_wire::link::Measured;
+use myicq_wire::{Instant, Uin};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::frontend::myicq::{Frontend, Registered};
+use crate::frontend::myicq::{Frontend, Registered, SessionView, TraceEvent};
 use crate::hub::{Hub, Letter, PasswordJob, PasswordResult, Refusal};
 use crate::passwords::HashError;
 use crate::share::Share;
@@ -36,6 +37,13 @@ pub enum Input<'a> {
     Password(PasswordResult),
     /// Another shard has something to say.
     Post(Post),
+    /// The administrator wants something of the store that the hub has to know of: [`Output::Errand`].
+    Errand {
+        /// Comes back with what became of it.
+        number: u64,
+        /// What.
+        work: store::Work,
+    },
     /// Some settings have other values. What has a deadline keeps it.
     Config(Arc<Config>),
     /// The operator says something to everybody. For the shard that [owns](crate::Share::owner) [`Uin::ADMINISTRATOR`](myicq_wire::Uin::ADMINISTRATOR).
@@ -86,6 +94,13 @@ pub enum Output<'a> {
         /// Why not.
         verdict: Result<(), Refusal>,
     },
+    /// An errand of the administrator is done.
+    Errand {
+        /// Which.
+        number: u64,
+        /// What became of it.
+        outcome: store::Outcome,
+    },
 }
 
 /// Some of the users of a server, whole.
@@ -116,6 +131,7 @@ impl Shard {
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
             Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
+            Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
             Input::Config(config) => {
                 self.hub.handle_config(Arc::clone(&config));
                 self.frontend.handle_config(config);
@@ -146,6 +162,9 @@ impl Shard {
         if let Some((number, verdict)) = self.hub.poll_broadcast() {
             return Some(Output::Broadcast { number, verdict });
         }
+        if let Some((number, outcome)) = self.hub.poll_errand() {
+            return Some(Output::Errand { number, outcome });
+        }
         self.frontend.poll_datagram().map(|(to, bytes)| Output::Datagram { to, bytes })
     }
 
@@ -162,9 +181,42 @@ impl Shard {
         self.frontend.counters()
     }
 
+    /// What the links of its sessions have measured since the start.
+    pub fn links(&self) -> &Measured {
+        self.frontend.links()
+    }
+
+    /// How many users are here and show it, on all shards together.
+    pub fn online_users(&self) -> u32 {
+        self.hub.online_users()
+    }
+
+    /// How many of the sessions wait for the proof of their address.
+    pub fn half_open(&self) -> usize {
+        self.frontend.half_open()
+    }
+
+    /// From here on, what becomes of this user's datagrams comes out of [`Shard::poll_trace`]; of nobody's, for `None`.
+    pub fn set_trace(&mut self, whom: Option<Uin>) {
+        self.frontend.set_trace(whom);
+    }
+
+    /// What has happened to the user who is traced, in order. There is nothing when nobody is.
+    pub fn poll_trace(&mut self) -> Option<TraceEvent> {
+        self.frontend.poll_trace()
+    }
+
     /// How many sessions there are, open and half-open.
     pub fn sessions(&self) -> usize {
         self.frontend.sessions()
+    }
+
+    /// Up to `max` sessions from a slot on, 0 for the first, and the slot from which to go on, if there are more. A session that
+    /// begins or ends in between may be missing.
+    pub fn sessions_from(&self, now: Now, slot: u32, max: usize) -> (Vec<SessionView>, Option<u32>) {
+        let (views, next) = self.frontend.views(now.instant, slot, max);
+        let views = views.into_iter().map(|(key, view)| SessionView { status: self.hub.status(key), ..view });
+        (views.collect(), next)
     }
 
     /// Asks for nothing more from clients and takes nothing more from them, so that what is under way can end. Messages that

@@ -181,6 +181,7 @@ impl Host {
                         self.hashing.push_back((now + self.delays.password, result));
                     }
                     Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
+                    Output::Errand { .. } => panic!("nobody has sent it on an errand"),
                     Output::Post { shard, post } => self.posted.push_back((now + self.delays.post, shard, post)),
                 }
             }

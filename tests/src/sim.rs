@@ -160,7 +160,8 @@ impl World {
     pub fn administrator(&mut self, user: usize) {
         let password = self.users[user].password.as_bytes();
         let password_hash = passwords::hash(password, [1; 16], &crate::host::config().security).unwrap();
-        self.host.store_mut().insert_user(Uin::ADMINISTRATOR, &password_hash);
+        let work = Work::AddUser { uin: Some(Uin::ADMINISTRATOR), nick: String::new(), password_hash };
+        self.store(work);
         self.users[user].uin = Uin::ADMINISTRATOR;
     }
 

@@ -88,6 +88,7 @@ impl Relay {
                 Output::Password(job) => (None, Some(passwords::run(&job, [7; 16], &config().security))),
                 Output::Broadcast { .. } => panic!("nobody said anything to everybody"),
                 Output::Post { .. } => panic!("a post to nobody"),
+                Output::Errand { .. } => panic!("nobody has sent it on an errand"),
             };
             reply.into_iter().for_each(|reply| self.input(Input::Store(reply)));
             result.into_iter().for_each(|result| self.input(Input::Password(result)));

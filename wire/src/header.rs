@@ -12,6 +12,9 @@ pub const VERSION: u16 = 1;
 /// Bytes of a datagram's header, in either direction.
 pub const HEADER_LEN: usize = 20;
 
+/// Where the number of the command stands in a datagram of the server.
+pub const COMMAND_AT: usize = 14;
+
 /// Where the uin lies in a datagram, in either direction: a DWORD, big-endian. For who must sort datagrams before they are decoded.
 pub const UIN_AT: usize = 6;
 

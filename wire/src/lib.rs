@@ -36,7 +36,9 @@ mod datagram;
 mod error;
 mod field;
 mod header;
+mod histogram;
 mod ids;
+mod invite;
 pub mod link;
 pub mod message;
 pub mod peer;
@@ -55,8 +57,12 @@ pub use datagram::{
 };
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use field::{Field, List, Opaque, Record, Secret, Str};
-pub use header::{ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
+pub use header::{COMMAND_AT, ClientHeader, HEADER_LEN, MAX_DATAGRAM, ServerHeader, UIN_AT, VERSION};
+pub use histogram::Histogram;
 pub use ids::*;
+pub use invite::{
+    DEFAULT_PORT, DOMAIN_KEY, ID_KEY, INVITE_MAX, Invite, InviteError, NAME_MAX, SERVICE_TYPE, ServerId, is_name,
+};
 pub use profile::Profile;
 pub use reader::Reader;
 pub use reply::*;

@@ -47,7 +47,7 @@ use receiving::{Arrival, Receiving};
 use sending::{HeldReply, Sending};
 
 pub use history::HISTORY;
-pub use retained::Retained;
+pub use retained::{Measured, Retained};
 pub use timing::Timing;
 
 /// How many datagrams may be unacknowledged in one direction: the receive window of the programs of 2002. On an

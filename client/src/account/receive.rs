@@ -2,9 +2,9 @@
 
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
-    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginReply, LoginSuccess, MAX_DATAGRAM,
-    MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str, Typing, Uin,
-    open_reply,
+    Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginError, LoginReply, LoginSuccess,
+    MAX_DATAGRAM, MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str,
+    Typing, Uin, open_reply,
 };
 
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
@@ -50,9 +50,11 @@ impl Account {
 
     fn handle_packet(&mut self, now: Instant, header: &ServerHeader, reply: Option<&Reply<'_>>, datagram: &[u8]) {
         if let Some(Reply::Login(LoginReply::Refused(error))) = reply {
-            // COMPAT: not acknowledged, as by the clients of 2003. In mid-session, another login took this one's place.
+            // COMPAT: not acknowledged, as by the clients of 2003. In mid-session, another login took this one's place, unless the server
+            // says that there is no such user any more.
+            let is_refused = self.state == State::LoggingIn || *error == LoginError::INVALID_UIN;
             let refused = EndReason::LoginRefused((*error).into());
-            self.end(if self.state == State::LoggingIn { refused } else { EndReason::Replaced });
+            self.end(if is_refused { refused } else { EndReason::Replaced });
             return;
         }
         match (header.ackseq, reply) {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use myicq_server::store::{Message, MessageId, Outcome, Profile, Request, Store, Ticket, UserSummary, Work};
+use myicq_server::store::{Message, MessageId, Outcome, Profile, Request, Store, Ticket, Work};
 use myicq_wire::Uin;
 use serde_json::{Value, json};
 
@@ -14,8 +14,15 @@ use crate::exit::{Exit, Failure};
 const PAGE: usize = 1_000;
 
 /// Writes an object a line: first the user, with his profile and his list; then each message that waits for him.
-pub(crate) async fn export(store: &mut impl Store, user: &UserSummary, mut out: impl Write) -> Result<(), Failure> {
-    let uin = user.uin;
+pub(crate) async fn export(store: &mut impl Store, uin: Uin, mut out: impl Write) -> Result<(), Failure> {
+    let Outcome::Users(users) = ask(store, Work::ListUsers { after: Uin(uin.0.saturating_sub(1)), limit: 1 }).await
+    else {
+        return Err(failed());
+    };
+    let Some(user) = users.into_iter().find(|user| user.uin == uin) else {
+        let message = anyhow!("there is no user {uin}; `myicqd user list` shows those there are");
+        return Err(Failure::new(Exit::NoUser, message));
+    };
     let (Outcome::Profile(profile), Outcome::Contacts(contacts)) =
         (ask(store, Work::LoadProfile { uin }).await, ask(store, Work::LoadContacts { uin }).await)
     else {
@@ -87,13 +94,12 @@ mod tests {
             let work = Work::StoreMessage { message: Arc::new(message), max: usize::MAX, pair_max: usize::MAX };
             assert_eq!(ask(&mut store, work).await, Outcome::Stored(Ok(())));
         }
-        let user = UserSummary { uin, nick: String::new(), created: UnixTime(5_000_000), contacts: 0, messages: 0 };
         let mut out = Vec::new();
-        export(&mut store, &user, &mut out).await.unwrap();
+        export(&mut store, uin, &mut out).await.unwrap();
         let lines: Vec<Value> =
             out.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         assert_eq!(lines.len(), 1 + PAGE + 1);
-        assert_eq!(lines[0]["user"]["created"], 5);
+        assert_eq!(lines[0]["user"]["created"], 0, "it has no clock");
         let last = &lines[PAGE + 1]["message"];
         let expected = json!({ "from": 7, "time": PAGE + 1, "type": 0, "fields": ["hello", "SimSun", "9", "0", "0"] });
         assert_eq!(*last, expected);

@@ -1,160 +1,122 @@
-//! `myicqd user …`: straight on the database, which no server may have open meanwhile.
+//! `myicqd user …`: through the server where one is running, else straight on its store.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use anyhow::anyhow;
-use myicq_server::config::Sources;
-use myicq_server::store::{SqliteStore, UserSummary};
+use myicq_server::control::{Answer, User, UserRequest};
+use myicq_server::store::SqliteStore;
 use myicq_server::{Config, passwords};
-use myicq_wire::{MAX_PASSWORD_LEN, Uin, UnixTime};
+use myicq_wire::{MAX_PASSWORD_LEN, Uin};
 use rand::TryRng;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::place::{Place, check_folder};
+use super::runtime;
 use crate::cli::{UserArgs, UserCommand};
 use crate::exit::{Exit, Failure};
 
-/// Bytes of a nick, as the protocol has it.
-const NICK_MAX: usize = 16;
-
-/// Users asked of the database at a time.
-const PAGE: usize = 1_000;
-
 /// Does one of the commands.
 pub(crate) fn run(args: UserArgs) -> Result<(), Failure> {
-    let mut config = Sources { file: args.config, overrides: Vec::new() }.load()?.config;
-    if let Some(data) = args.data {
-        config.store.data = data;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::System, error))?.block_on(command(&config, args.command))
+    let config = args.server.config()?;
+    runtime()?.block_on(command(&config, args.command))
 }
 
 async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
     match command {
-        UserCommand::Add { uin, nick, .. } => add(config, uin, &nick).await,
-        UserCommand::List { json } => list(&config.store.data, json).await,
-        UserCommand::Show { uin, json } => show(&config.store.data, uin, json).await,
         UserCommand::Export { uin } => export(&config.store.data, uin).await,
-        UserCommand::Passwd { uin, .. } => passwd(config, uin).await,
-        UserCommand::Remove { uin } => remove(&config.store.data, uin).await,
+        UserCommand::Add { uin, nick, json, .. } => {
+            let uin = add(config, uin, nick, hash(config)?).await?;
+            Ok(if json {
+                writeln!(io::stdout(), "{}", json!({ "uin": uin.0 }))
+            } else {
+                writeln!(io::stdout(), "{uin}")
+            }?)
+        }
+        UserCommand::List { json } => list(config, json).await,
+        UserCommand::Show { uin, json } => {
+            let place = Place::open(&config.store.data, false).await?;
+            place.ask_users(config, UserRequest::Show { uin: uin.0 }, |part| show(part, json)).await?;
+            Ok(())
+        }
+        UserCommand::Passwd { uin, json, .. } => {
+            let request = UserRequest::Passwd { uin: uin.0, password_hash: hash(config)? };
+            ask(config, false, request).await?;
+            Ok(if json { writeln!(io::stdout(), "{}", json!({ "uin": uin.0 })) } else { Ok(()) }?)
+        }
+        UserCommand::Remove { uin, json } => {
+            let answer = ask(config, false, UserRequest::Remove { uin: uin.0 }).await?;
+            let Answer::Removed { messages } = answer else { return Ok(()) };
+            let object = json!({ "uin": uin.0, "messages": messages });
+            Ok(if json { writeln!(io::stdout(), "{object}") } else { Ok(()) }?)
+        }
     }
 }
 
-async fn add(config: &Config, uin: Option<Uin>, nick: &str) -> Result<(), Failure> {
-    check_nick(config, nick)?;
-    let hash = hash(config)?;
-    let mut store = SqliteStore::open(&config.store.data).await?;
-    let added = store.insert_user_with(uin, nick, &hash).await;
-    store.close().await;
-    Ok(writeln!(io::stdout(), "{}", added?)?)
+/// Makes a user with the hash of his password, in the folder that the configuration names, and gives back his number.
+pub(crate) async fn add(
+    config: &Config,
+    uin: Option<Uin>,
+    nick: String,
+    password_hash: String,
+) -> Result<Uin, Failure> {
+    let request = UserRequest::Add { uin: uin.map(|uin| uin.0), nick, password_hash };
+    match ask(config, true, request).await? {
+        Answer::Created { uin } => Ok(Uin(uin)),
+        other => Err(Failure::new(Exit::Software, anyhow!("a user was asked for, and the answer is {other:?}"))),
+    }
 }
 
-async fn list(folder: &Path, as_json: bool) -> Result<(), Failure> {
-    let mut store = existing(folder).await?;
+/// Asks for what is answered in one line.
+async fn ask(config: &Config, make: bool, request: UserRequest) -> Result<Answer, Failure> {
+    Place::open(&config.store.data, make).await?.ask_users(config, request, |_| Ok(())).await
+}
+
+async fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
+    let place = Place::open(&config.store.data, false).await?;
     let mut out = io::stdout().lock();
     if !as_json {
         writeln!(out, "{:>10}  {:<10}  {:>8}  {:>8}  nick", "uin", "created", "contacts", "waiting")?;
     }
-    let mut after = Uin::NONE;
-    loop {
-        let page = store.list_users(PAGE, after).await?;
-        for user in &page {
-            if as_json {
-                writeln!(out, "{}", object(user))?;
-            } else {
-                let UserSummary { uin, created, contacts, messages, .. } = user;
-                let nick = printable(&user.nick);
-                writeln!(out, "{uin:>10}  {}  {contacts:>8}  {messages:>8}  {nick}", date(*created))?;
-            }
+    let print = |part| {
+        let Answer::User(user) = part else { return Ok(()) };
+        if as_json {
+            return writeln!(out, "{}", json!(user));
         }
-        let Some(last) = page.last() else { break };
-        after = last.uin;
-    }
-    store.close().await;
+        let User { uin, ref nick, created, contacts, messages } = user;
+        let (nick, day) = (printable(nick), date(created));
+        writeln!(out, "{uin:>10}  {day}  {contacts:>8}  {messages:>8}  {nick}")
+    };
+    place.ask_users(config, UserRequest::List {}, print).await?;
     Ok(out.flush()?)
 }
 
-async fn show(folder: &Path, uin: Uin, as_json: bool) -> Result<(), Failure> {
-    let mut store = existing(folder).await?;
-    let found = store.find_user(uin).await;
-    store.close().await;
-    let user = found?.ok_or_else(|| nobody(uin))?;
+fn show(part: Answer, as_json: bool) -> io::Result<()> {
+    let Answer::User(user) = part else { return Ok(()) };
     let mut out = io::stdout().lock();
     if as_json {
-        writeln!(out, "{}", object(&user))?;
+        writeln!(out, "{}", json!(user))?;
     } else {
-        let UserSummary { uin, created, contacts, messages, .. } = user;
-        let nick = printable(&user.nick);
-        writeln!(out, "uin       {uin}\nnick      {nick}\ncreated   {}", date(created))?;
+        let User { uin, nick, created, contacts, messages } = user;
+        let (nick, day) = (printable(&nick), date(created));
+        writeln!(out, "uin       {uin}\nnick      {nick}\ncreated   {day}")?;
         writeln!(out, "contacts  {contacts}\nwaiting   {messages}")?;
     }
-    Ok(out.flush()?)
+    out.flush()
 }
 
 async fn export(folder: &Path, uin: Uin) -> Result<(), Failure> {
-    let mut store = existing(folder).await?;
-    let user = store.find_user(uin).await?.ok_or_else(|| nobody(uin))?;
-    let exported = super::export::export(&mut store, &user, io::stdout().lock()).await;
+    check_folder(folder)?;
+    let mut store = SqliteStore::open(folder).await?;
+    let exported = super::export::export(&mut store, uin, io::stdout().lock()).await;
     store.close().await;
     exported
-}
-
-async fn passwd(config: &Config, uin: Uin) -> Result<(), Failure> {
-    let hash = hash(config)?;
-    let mut store = existing(&config.store.data).await?;
-    let is_set = store.set_password_hash(uin, &hash).await;
-    store.close().await;
-    if is_set? { Ok(()) } else { Err(nobody(uin)) }
-}
-
-async fn remove(folder: &Path, uin: Uin) -> Result<(), Failure> {
-    let mut store = existing(folder).await?;
-    let is_removed = store.remove_user(uin).await;
-    store.close().await;
-    if is_removed? { Ok(()) } else { Err(nobody(uin)) }
-}
-
-/// The store of a folder that is there: a misspelt name must not make an empty database.
-async fn existing(folder: &Path) -> Result<SqliteStore, Failure> {
-    #[expect(clippy::disallowed_methods, reason = "the command line may touch files")]
-    let is_there = folder.is_dir();
-    if !is_there {
-        let message = anyhow!("there is no data folder {}; name the server's with --data", folder.display());
-        return Err(Failure::new(Exit::NoInput, message));
-    }
-    Ok(SqliteStore::open(folder).await?)
-}
-
-fn nobody(uin: Uin) -> Failure {
-    Failure::new(Exit::NoUser, anyhow!("there is no user {uin}; `myicqd user list` shows those there are"))
-}
-
-fn object(user: &UserSummary) -> serde_json::Value {
-    json!({
-        "uin": user.uin.0,
-        "nick": user.nick,
-        "created": user.created.seconds(),
-        "contacts": user.contacts,
-        "messages": user.messages,
-    })
 }
 
 /// A nick for a terminal, which must not obey what a user calls himself.
 fn printable(nick: &str) -> String {
     nick.replace(char::is_control, "\u{FFFD}")
-}
-
-fn check_nick(config: &Config, nick: &str) -> Result<(), Failure> {
-    if config.legacy.charset.encode(nick).len() > NICK_MAX || nick.chars().any(char::is_control) {
-        let message = anyhow!(
-            "the nick may have {NICK_MAX} bytes in {}, and no control characters",
-            config.legacy.charset.label()
-        );
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    Ok(())
 }
 
 fn hash(config: &Config) -> Result<String, Failure> {
@@ -185,10 +147,10 @@ fn read_password(input: impl BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Err(Failure::new(Exit::Usage, message))
 }
 
-/// The day, in UTC, as ISO 8601 writes it.
-fn date(time: UnixTime) -> String {
+/// The day of a time in seconds since 1970, in UTC, as ISO 8601 writes it.
+fn date(seconds: u64) -> String {
     let is_leap = |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let (mut year, mut day) = (1970, time.seconds() / 86_400);
+    let (mut year, mut day) = (1970, seconds / 86_400);
     let days_of = |year| if is_leap(year) { 366 } else { 365 };
     while day >= days_of(year) {
         day -= days_of(year);
@@ -221,7 +183,7 @@ mod tests {
             (1_041_379_200, "2003-01-01"),
             (u64::from(u32::MAX), "2106-02-07"),
         ] {
-            assert_eq!(date(UnixTime(seconds * 1_000_000)), expected);
+            assert_eq!(date(seconds), expected);
         }
     }
 
@@ -238,11 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nick_fits_the_clients_of_2003() {
-        let config = Config::default();
-        assert!(check_nick(&config, "八个汉字十六字节").is_ok());
-        assert!(check_nick(&config, "八个汉字十六字节a").is_err());
-        assert!(check_nick(&config, "a\u{7}b").is_err());
+    fn a_nick_does_not_move_the_cursor() {
         assert_eq!(printable("林\u{1b}[2J"), "林\u{FFFD}[2J");
     }
 }

@@ -61,6 +61,12 @@ pub enum ConfigError {
          or leave the rates on"
     )]
     RatesOff(std::net::SocketAddr),
+    /// Whoever can reach the metrics may read them.
+    #[error(
+        "metrics.listen is {0}, which other machines may reach, and anybody there may read it; listen on 127.0.0.1, or \
+         set metrics.remote = \"on\""
+    )]
+    MetricsRemote(std::net::SocketAddr),
 }
 
 /// Everything that is wrong with the configuration, at least one thing. Is shown as the first of them, and how many more there are.
@@ -177,6 +183,12 @@ impl Config {
         let address = self.listen.udp;
         if !self.limits.rates && !address.ip().is_loopback() {
             return Err(ConfigError::RatesOff(address));
+        }
+        if let Some(metrics) = self.metrics.listen
+            && !self.metrics.remote
+            && !metrics.ip().is_loopback()
+        {
+            return Err(ConfigError::MetricsRemote(metrics));
         }
         Ok(())
     }

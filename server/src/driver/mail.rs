@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use myicq_wire::{Uin, UnixTime};
+use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
 use crate::config::Config;
-use crate::hub::PasswordResult;
+use crate::frontend::myicq::{SessionView, TraceEvent};
+use crate::hub::{PasswordResult, Refusal};
 use crate::shard::Post;
 use crate::share::Share;
 use crate::store;
@@ -36,11 +38,25 @@ pub(super) enum Mail {
     Config(Arc<Config>),
     /// Say what has been counted.
     Report(mpsc::UnboundedSender<Report>),
+    /// Say what sessions there are from a slot on.
+    Sessions(u32, oneshot::Sender<SessionPage>),
+    /// Say what becomes of a user's datagrams, until the receiver is dropped. The sender is dropped at once when somebody looks already.
+    Trace(Uin, mpsc::Sender<Traced>),
+    /// Have this done for the administrator, and say what became of it.
+    Errand(store::Work, oneshot::Sender<store::Outcome>),
+    /// Say this to everybody for the administrator, and say what became of it. For the shard of [`Uin::ADMINISTRATOR`].
+    Broadcast(String, oneshot::Sender<Result<(), Refusal>>),
     /// End what is under way and stop.
     Stop,
     /// Another shard has nothing under way any more, for the first or the second time ([`super::farewell`]).
     Idle(Round),
 }
+
+/// Something that happened to a user who is looked at, and when.
+pub(super) type Traced = (UnixTime, TraceEvent);
+
+/// Some of a shard's sessions, and the slot from which to go on.
+pub(super) type SessionPage = (Vec<SessionView>, Option<u32>);
 
 /// How often a shard that is to stop has said that it is idle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +123,16 @@ impl Mailboxes {
         if let Some(to) = self.mailbox(shard) {
             let _ = to.sender.send(mail);
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// The shard that a user belongs to.
+    pub(super) fn owner(&self, uin: Uin) -> u32 {
+        self.share.owner(uin)
     }
 
     /// Puts something into every mailbox.

@@ -3,12 +3,22 @@
 //! Each shard has a thread with a socket, a clock and a mailbox of its own; the store has one, password hashes have a few, and the
 //! thread that called [`run`] waits for signals. They share nothing but the channels between them.
 
+mod announce;
 mod clock;
+#[cfg(unix)]
+mod control;
 mod farewell;
+mod http;
+mod identity;
+mod inquiry;
 mod mail;
+mod meter;
+mod metrics;
 mod passwords;
 mod reload;
 mod report;
+#[cfg(unix)]
+mod service;
 mod shard;
 mod signals;
 mod socket;
@@ -23,9 +33,14 @@ use std::thread::JoinHandle;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::LocalSet;
 
+pub use self::announce::reachable;
+pub use self::identity::server_id;
+use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
 use self::reload::Settings;
 use self::report::Report;
@@ -61,6 +76,14 @@ pub enum RunError {
     /// The socket fails otherwise.
     #[error("cannot listen on UDP {address}")]
     Socket {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The port for the metrics fails.
+    #[error("cannot answer HTTP requests on {address}; choose another address with --metrics-listen, or turn it off")]
+    Metrics {
         /// Where.
         address: SocketAddr,
         /// Why.
@@ -119,7 +142,8 @@ impl Stop {
 /// # Errors
 /// Why it could not start, or what ended it.
 pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
-    runtime()?.block_on(supervise(Settings::new(Arc::new(config), sources), ready))
+    let settings = Settings::new(Arc::new(config), sources);
+    LocalSet::new().block_on(&runtime()?, supervise(settings, ready))
 }
 
 async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
@@ -128,6 +152,10 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
     let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
     let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(http::bind(address).await?),
+        None => None,
+    };
     let tunnel = config.listen.tunnel.map(tunnel::bind).transpose()?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
@@ -158,10 +186,15 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, tunnels, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
+    let _announcement = announce::start(&config, address, &mut seeds);
+    let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
+    start_services(&config, metrics, &inquiry)?;
     let (stop, mut stopped) = mpsc::unbounded_channel();
     ready(listening, Stop(stop));
+    #[cfg(unix)]
+    service::ready(address);
 
-    watch_over(&mut signals, &mut stopped, &mut ended, &mailboxes, &mut settings).await?;
+    watch_over(&mut signals, &mut stopped, &mut ended, &inquiry, &mut settings).await?;
     // Each has reported how it ended.
     report::log(shards.into_iter().filter_map(|shard| shard.join().ok()).collect(), "stopped");
     for thread in threads {
@@ -181,7 +214,7 @@ async fn watch_over(
     signals: &mut Signals,
     stopped: &mut mpsc::UnboundedReceiver<()>,
     ended: &mut mpsc::UnboundedReceiver<Ended>,
-    mailboxes: &Mailboxes,
+    inquiry: &Inquiry,
     settings: &mut Settings,
 ) -> Result<(), RunError> {
     let mut is_stopping = false;
@@ -197,26 +230,55 @@ async fn watch_over(
         };
         match signal {
             Signal::Reload if settings.can_reload() => {
-                settings.reload(|config| mailboxes.send_all(|| Mail::Config(Arc::clone(&config))));
+                #[cfg(unix)]
+                service::reloading();
+                settings.reload(|config| inquiry.mailboxes().send_all(|| Mail::Config(Arc::clone(&config))));
+                #[cfg(unix)]
+                service::reloaded();
             }
-            Signal::Report => {
-                let (reports, mut received) = mpsc::unbounded_channel();
-                mailboxes.send_all(|| Mail::Report(reports.clone()));
-                drop(reports);
-                // Ends when the last shard has answered, or has ended and dropped its mail.
-                let mut all = Vec::new();
-                while received.recv_many(&mut all, usize::MAX).await > 0 {}
-                report::log(all, "counters");
-            }
+            Signal::Report => report::log(inquiry.reports().await, "counters"),
             Signal::Stop | Signal::Reload if is_stopping => return Err(RunError::Interrupted),
             Signal::Stop | Signal::Reload => {
                 tracing::info!("stopping");
+                #[cfg(unix)]
+                service::stopping();
                 is_stopping = true;
-                mailboxes.send_all(|| Mail::Stop);
+                inquiry.mailboxes().send_all(|| Mail::Stop);
             }
         }
     }
 }
+
+/// Lets in those who look after the server, from the thread that waits for signals.
+fn start_services(config: &Arc<Config>, metrics: Option<TcpListener>, inquiry: &Inquiry) -> Result<(), RunError> {
+    if let Some(metrics) = metrics {
+        let address =
+            metrics.local_addr().map_err(|source| RunError::System { what: "the metrics' address", source })?;
+        tracing::info!("answering http://{address}/metrics and http://{address}/health");
+        tokio::task::spawn_local(http::serve(metrics, inquiry.clone()));
+    }
+    #[cfg(unix)]
+    tokio::task::spawn_local(service::watchdog(inquiry.clone()));
+    start_control(config, inquiry);
+    Ok(())
+}
+
+/// Lets the administrator in. A server that he cannot reach while it runs still serves its users.
+#[cfg(unix)]
+fn start_control(config: &Arc<Config>, inquiry: &Inquiry) {
+    match control::ControlSocket::bind(&config.store.data) {
+        Ok(socket) => {
+            let (config, inquiry) = (Arc::clone(config), inquiry.clone());
+            tokio::task::spawn_local(async move { socket.serve(config, inquiry).await });
+        }
+        Err(error) => {
+            tracing::warn!("no socket in the data folder, so that commands find no server there: {error}");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn start_control(_: &Arc<Config>, _: &Inquiry) {}
 
 fn start_shard(
     (shard, share): (Shard, Share),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::iter::Sum;
 
+use myicq_wire::link::Measured;
+
 use super::socket::Traffic;
 use crate::counters::Counters;
 
@@ -13,6 +15,10 @@ pub(super) struct Report {
     pub(super) shard: u32,
     /// Sessions now, open and half-open.
     pub(super) sessions: usize,
+    /// Those of them that wait for the proof of their address.
+    pub(super) half_open: usize,
+    /// Users who are here and show it, of all shards.
+    pub(super) online_users: u32,
     /// At its socket.
     pub(super) traffic: Traffic,
     /// Datagrams that came to its socket and were for another shard.
@@ -21,8 +27,37 @@ pub(super) struct Report {
     pub(super) handover_drops: u64,
     /// Requests that the store had no room for.
     pub(super) store_refused: u64,
+    /// Requests that the store has not answered.
+    pub(super) store_requests: usize,
+    /// By its sessions' links.
+    pub(super) links: Measured,
     /// By name.
     pub(super) counters: Counters,
+}
+
+/// What all of them have counted together.
+pub(super) fn total(reports: &[Report]) -> Report {
+    let mut total = Report {
+        shard: 0,
+        sessions: reports.iter().map(|report| report.sessions).sum(),
+        half_open: reports.iter().map(|report| report.half_open).sum(),
+        online_users: reports.iter().map(|report| report.online_users).max().unwrap_or(0),
+        traffic: reports.iter().map(|report| report.traffic).sum(),
+        handed_over: 0,
+        handover_drops: 0,
+        store_refused: 0,
+        store_requests: reports.iter().map(|report| report.store_requests).sum(),
+        links: Measured::default(),
+        counters: reports.iter().map(|report| &report.counters).sum(),
+    };
+    for report in reports {
+        total.handed_over += report.handed_over;
+        total.handover_drops += report.handover_drops;
+        total.store_refused += report.store_refused;
+        total.links.resent += report.links.resent;
+        total.links.round_trips.merge(&report.links.round_trips);
+    }
+    total
 }
 
 /// Writes to the log what the shards have counted, each and together.
@@ -33,21 +68,7 @@ pub(super) fn log(mut reports: Vec<Report>, what: &'static str) {
             log_one(report, Some(report.shard), what);
         }
     }
-    let mut total = Report {
-        shard: 0,
-        sessions: reports.iter().map(|report| report.sessions).sum(),
-        traffic: reports.iter().map(|report| report.traffic).sum(),
-        handed_over: 0,
-        handover_drops: 0,
-        store_refused: 0,
-        counters: reports.iter().map(|report| &report.counters).sum(),
-    };
-    for report in &reports {
-        total.handed_over += report.handed_over;
-        total.handover_drops += report.handover_drops;
-        total.store_refused += report.store_refused;
-    }
-    log_one(&total, None, what);
+    log_one(&total(&reports), None, what);
 }
 
 /// One line; that of all together names no shard.

@@ -1,18 +1,21 @@
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
+use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use myicq_wire::{Instant, MAX_DATAGRAM};
-use tokio::sync::mpsc;
+use myicq_wire::{Instant, MAX_DATAGRAM, Uin};
+use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::farewell::Farewell;
-use super::mail::{Datagrams, Mail, Mailboxes, index};
+use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
 use super::report::Report;
 use super::socket::Socket;
 use super::tunnel::{Tunnel, address};
+use crate::frontend::myicq::TraceEvent;
+use crate::hub::Refusal;
 use crate::shard::{Input, Output, Post, Shard};
 use crate::share::Share;
 use crate::store;
@@ -25,6 +28,9 @@ const TURN_BATCHES: usize = 256;
 
 /// Mail taken with each batch of datagrams.
 const BATCH_MAIL: usize = 64;
+
+/// Sessions shown to the administrator at a time: some tens of microseconds in which nobody else is served.
+const SESSIONS_MAX: usize = 256;
 
 /// Requests to the store that may be unanswered, of all shards together. Some seconds of work for a slow disk.
 pub(super) const STORE_REQUESTS_MAX: usize = 16_384;
@@ -69,6 +75,15 @@ pub(super) struct ShardDriver {
     /// Since when nothing new is taken.
     stopping_since: Option<Instant>,
     farewell: Farewell,
+    /// Who waits for what became of an errand of the administrator. Few: each of his connections has one under way.
+    errands: HashMap<u64, oneshot::Sender<store::Outcome>>,
+    /// Who waits for what became of what is to be said to everybody.
+    broadcasts: HashMap<u64, oneshot::Sender<Result<(), Refusal>>>,
+    /// Who looks at what becomes of one user's datagrams.
+    tracer: Option<mpsc::Sender<Traced>>,
+    /// What there was no room for since the last that was sent to him.
+    untold: u64,
+    last_errand: u64,
 }
 
 /// What another shard is to get.
@@ -94,6 +109,11 @@ impl ShardDriver {
             store_refused: 0,
             stopping_since: None,
             farewell: Farewell::new(share.count()),
+            errands: HashMap::new(),
+            broadcasts: HashMap::new(),
+            tracer: None,
+            untold: 0,
+            last_errand: 0,
             share,
         }
     }
@@ -179,6 +199,20 @@ impl ShardDriver {
                 Mail::Config(config) => self.input(now, Input::Config(config)).await,
                 // Who has asked may have gone.
                 Mail::Report(to) => drop(to.send(self.report())),
+                Mail::Sessions(slot, to) => {
+                    let _ = to.send(self.shard.sessions_from(now, slot, SESSIONS_MAX));
+                }
+                Mail::Trace(whom, to) => self.trace(whom, to),
+                Mail::Errand(work, to) => {
+                    self.last_errand += 1;
+                    self.errands.insert(self.last_errand, to);
+                    self.input(now, Input::Errand { number: self.last_errand, work }).await;
+                }
+                Mail::Broadcast(text, to) => {
+                    self.last_errand += 1;
+                    self.broadcasts.insert(self.last_errand, to);
+                    self.input(now, Input::Broadcast { number: self.last_errand, text }).await;
+                }
                 Mail::Stop => {
                     self.stopping_since.get_or_insert(now.instant);
                     self.shard.begin_shutdown(now);
@@ -222,14 +256,49 @@ impl ShardDriver {
                 }
                 Output::Store(request) => self.ask_store(request),
                 Output::Password(job) => self.around.passwords.send(job),
-                Output::Broadcast { number, verdict: Ok(()) } => tracing::info!(number, "the broadcast is stored"),
-                Output::Broadcast { number, verdict: Err(refusal) } => {
-                    tracing::warn!(number, refusal = refusal.name(), "the broadcast is refused");
+                Output::Broadcast { number, verdict } => {
+                    if let Some(to) = self.broadcasts.remove(&number) {
+                        let _ = to.send(verdict);
+                    }
+                }
+                Output::Errand { number, outcome } => {
+                    if let Some(to) = self.errands.remove(&number) {
+                        let _ = to.send(outcome);
+                    }
                 }
                 Output::Post { shard, post } => {
                     if let Some(other) = self.for_others.get_mut(index(shard)) {
                         other.posts.push(post);
                     }
+                }
+            }
+        }
+    }
+
+    /// Looks at a user, for one at a time: who comes while somebody else looks is hung up on.
+    fn trace(&mut self, whom: Uin, to: mpsc::Sender<Traced>) {
+        if self.tracer.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            self.shard.set_trace(Some(whom));
+            self.tracer = Some(to);
+            self.untold = 0;
+        }
+    }
+
+    /// Passes on what has happened to the user who is looked at. What there is no room for is only counted.
+    fn pass_on_trace(&mut self) {
+        let Some(tracer) = &self.tracer else { return };
+        let time = self.clock.now().unix;
+        while let Some(event) = self.shard.poll_trace() {
+            if self.untold > 0 && tracer.try_send((time, TraceEvent::Lost(self.untold))).is_ok() {
+                self.untold = 0;
+            }
+            match tracer.try_send((time, event)) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => self.untold += 1,
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.shard.set_trace(None);
+                    self.tracer = None;
+                    return;
                 }
             }
         }
@@ -251,6 +320,7 @@ impl ShardDriver {
 
     /// Sends what waits. Letters first: what a client answers to a datagram must not be there before them.
     async fn flush(&mut self) {
+        self.pass_on_trace();
         for (shard, other) in (0..).zip(&mut self.for_others) {
             if !other.posts.is_empty() {
                 self.around.mailboxes.send_posts(shard, mem::take(&mut other.posts));
@@ -282,10 +352,14 @@ impl ShardDriver {
         Report {
             shard: self.share.index(),
             sessions: self.shard.sessions(),
+            half_open: self.shard.half_open(),
+            online_users: self.shard.online_users(),
             traffic: self.socket.traffic(),
             handed_over: self.handed_over,
             handover_drops: self.handover_drops,
             store_refused: self.store_refused,
+            store_requests: self.store_requests,
+            links: *self.shard.links(),
             counters: self.shard.counters().clone(),
         }
     }

@@ -8,6 +8,7 @@ mod accounts;
 mod broadcasts;
 mod contacts;
 mod directory;
+mod errands;
 mod groups;
 mod messages;
 mod online;
@@ -81,6 +82,8 @@ pub struct Hub {
     broadcast_verdicts: VecDeque<(u64, Result<(), Refusal>)>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
+    /// What became of the administrator's errands, by their numbers.
+    errands: VecDeque<(u64, Outcome)>,
 }
 
 /// What a session, or the hub itself, needs of the store to begin with.
@@ -135,6 +138,11 @@ enum Waiting {
     Broadcasts,
     LastBroadcast(SessionKey),
     BroadcastRead,
+    /// The administrator, and whom he removes.
+    Errand {
+        number: u64,
+        removed: Option<Uin>,
+    },
 }
 
 /// Who wants to say something to everybody.
@@ -175,6 +183,7 @@ impl Hub {
             broadcast_verdicts: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
+            errands: VecDeque::new(),
         };
         // Answered before the first login can be: the store does one after the other.
         hub.load_last_message();
@@ -201,6 +210,11 @@ impl Hub {
     /// The session of a user who is here.
     pub fn session_of(&self, uin: Uin) -> Option<SessionKey> {
         self.online.get(uin).map(|user| user.session)
+    }
+
+    /// What the user of a session is shown as, as long as it is open.
+    pub fn status(&self, session: SessionKey) -> Option<Status> {
+        self.online.get(session.uin).filter(|user| user.session == session).map(|user| user.status)
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -277,6 +291,7 @@ impl Hub {
             Waiting::Broadcast(by, broadcast) => self.on_broadcast_stored(by, broadcast, &reply.outcome),
             Waiting::Broadcasts => self.on_broadcasts(now, reply.outcome),
             Waiting::LastBroadcast(session) => self.on_last_broadcast(now, session, &reply.outcome),
+            Waiting::Errand { number, removed } => self.on_errand(number, removed, reply.outcome),
             Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
@@ -362,6 +377,7 @@ impl Hub {
                 Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
                 Content::Receipt(receipt) => self.on_receipt(to, receipt),
                 Content::Listed(contact) => self.on_listed(to, contact),
+                Content::Unlisted(contact) => self.on_unlisted(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),
                 Content::Unwatch(watcher) => self.on_unwatch(to, watcher),
                 Content::Seen(watchers, sight) => self.on_seen(&watchers, sight),

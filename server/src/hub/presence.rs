@@ -57,7 +57,7 @@ impl Hub {
     }
 
     /// Whether others saw the user whose session it was.
-    fn forget_session(&mut self, session: SessionKey) -> bool {
+    pub(super) fn forget_session(&mut self, session: SessionKey) -> bool {
         let uin = session.uin;
         let Some((user, details)) = self.online.remove(session) else { return false };
         for id in self.deliveries.in_flight(user.flight) {
@@ -96,7 +96,7 @@ impl Hub {
     }
 
     /// Shows a user to all who watch him: one letter for each of the other shards.
-    fn announce(&mut self, uin: Uin, sight: Sight) {
+    pub(super) fn announce(&mut self, uin: Uin, sight: Sight) {
         // Taken out for the moment: to tell those who watch him changes nothing about who they are.
         let Some(watchers) = self.watchers.get_mut(&uin).map(std::mem::take) else { return };
         for shard in 0..self.share.count() {

@@ -348,6 +348,8 @@ pub enum Effect {
     LoggedIn(Attempt, Result<(), LoginRefusal>),
     /// A registration made a user, or not.
     Registered(Attempt, Option<Uin>),
+    /// There is no such user any more: his sessions are over, and what he began to log in is not answered. The hub has forgotten him.
+    Removed(Uin),
 }
 
 /// Why a login is refused.
@@ -424,6 +426,8 @@ pub enum Content {
     Receipt(Receipt),
     /// This user is on your user's list from now on.
     Listed(Uin),
+    /// This user was on your user's list, and has been removed from the server.
+    Unlisted(Uin),
     /// This user wants to see yours come and go from now on.
     Watch(Uin),
     /// He does not any more.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use myicq_wire::{Authorization, Uin, UnixTime};
 
 use super::{
-    AddOutcome, Broadcast, Card, Message, MessageId, NotStored, Outcome, Profile, Reply, Request, Store, Work,
+    AddOutcome, Broadcast, CHOSEN_UIN_MAX, Card, Message, MessageId, NotCreated, NotStored, Outcome, Profile, Reply,
+    Request, Store, UserSummary, Work,
 };
 
 /// Requests for authorization of one user that are remembered until they are answered. One more, and his oldest is forgotten: as
@@ -18,6 +20,8 @@ pub(super) const OPEN_REQUESTS_MAX: usize = 256;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     users: BTreeMap<Uin, User>,
+    /// The highest number that a user has or had.
+    last_uin: Option<Uin>,
     /// Whom each user has asked for authorization, the oldest request first.
     requests: BTreeMap<Uin, Vec<Uin>>,
     messages: BTreeMap<(Uin, MessageId), Arc<Message>>,
@@ -55,17 +59,6 @@ impl MemoryStore {
     /// Does one request.
     pub fn apply(&mut self, request: &Request) -> Reply {
         Reply { ticket: request.ticket, outcome: self.perform(&request.work) }
-    }
-
-    /// Makes a user of this number, as the administrator can.
-    pub fn insert_user(&mut self, uin: Uin, password_hash: &str) {
-        let user = User {
-            password_hash: password_hash.to_owned(),
-            profile: Arc::default(),
-            contacts: BTreeSet::new(),
-            last_broadcast: self.newest_broadcast(),
-        };
-        self.users.insert(uin, user);
     }
 
     fn perform(&mut self, work: &Work) -> Outcome {
@@ -126,15 +119,20 @@ impl MemoryStore {
                 }
                 Outcome::Done
             }
+            Work::CountMessages => Outcome::Count(self.messages.len() as u64),
+            Work::AddUser { uin, ref nick, ref password_hash } => self.add_user(uin, nick, password_hash),
+            Work::ListUsers { after, limit } => Outcome::Users(self.list_users(after, limit)),
+            Work::SetPassword { uin, ref password_hash } => {
+                let user = self.users.get_mut(&uin);
+                Outcome::Found(user.map(|user| user.password_hash.clone_from(password_hash)).is_some())
+            }
+            Work::RemoveUser { uin } => Outcome::Removed(self.remove_user(uin)),
         }
     }
 
     fn create_user(&mut self, password_hash: &str) -> Outcome {
-        let last = self.users.last_key_value().map_or(Uin::ADMINISTRATOR, |(last, _)| *last);
-        let next = last.max(Uin::ADMINISTRATOR).0.checked_add(1);
-        let Some(uin) = next.map(Uin) else { return Outcome::Failed };
-        self.insert_user(uin, password_hash);
-        Outcome::Created(uin)
+        let next = self.last_uin.map_or(Some(Uin::FIRST.0), |last| last.0.checked_add(1));
+        next.map_or(Outcome::Failed, |next| self.insert_user(Uin(next), Profile::default(), password_hash))
     }
 
     fn newest_broadcast(&self) -> MessageId {
@@ -158,6 +156,57 @@ impl MemoryStore {
             let Profile { face, nick, province, .. } = &*user.profile;
             Card { uin, face: *face, nick: nick.clone(), province: province.clone() }
         })
+    }
+
+    fn insert_user(&mut self, uin: Uin, profile: Profile, password_hash: &str) -> Outcome {
+        let user = User {
+            password_hash: password_hash.to_owned(),
+            profile: Arc::new(profile),
+            contacts: BTreeSet::new(),
+            last_broadcast: self.newest_broadcast(),
+        };
+        self.users.insert(uin, user);
+        self.last_uin = self.last_uin.max(Some(uin)).max(Some(Uin(Uin::FIRST.0 - 1)));
+        Outcome::Created(uin)
+    }
+
+    fn add_user(&mut self, uin: Option<Uin>, nick: &str, password_hash: &str) -> Outcome {
+        let profile = Profile { nick: nick.to_owned(), ..Profile::default() };
+        let next = self.last_uin.map_or(Uin::FIRST, |last| Uin(last.0.saturating_add(1)));
+        match uin {
+            Some(uin) if !(Uin(1)..=CHOSEN_UIN_MAX).contains(&uin) => Outcome::NotCreated(NotCreated::NotAllowed),
+            Some(uin) if self.users.contains_key(&uin) => Outcome::NotCreated(NotCreated::Taken),
+            uin => self.insert_user(uin.unwrap_or(next), profile, password_hash),
+        }
+    }
+
+    fn list_users(&self, after: Uin, limit: usize) -> Vec<UserSummary> {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let users = self.users.range((Bound::Excluded(after), Bound::Unbounded)).take(limit);
+        let summary = |(&uin, user): (&Uin, &User)| UserSummary {
+            uin,
+            nick: user.profile.nick.clone(),
+            // It has no clock.
+            created: UnixTime(0),
+            contacts: count(user.contacts.len()),
+            messages: count(self.mailbox(uin).count()),
+        };
+        users.map(summary).collect()
+    }
+
+    fn remove_user(&mut self, uin: Uin) -> Option<u64> {
+        self.users.remove(&uin)?;
+        self.users.values_mut().for_each(|user| {
+            user.contacts.remove(&uin);
+        });
+        self.requests.remove(&uin);
+        self.requests.values_mut().for_each(|targets| targets.retain(|&target| target != uin));
+        let ids: Vec<_> = self.mailbox(uin).map(|message| message.id).collect();
+        for id in &ids {
+            self.messages.remove(&(uin, *id));
+            self.ids.remove(id);
+        }
+        Some(ids.len() as u64)
     }
 
     fn save_profile(&mut self, uin: Uin, profile: &Arc<Profile>, password_hash: Option<&String>) -> Outcome {

@@ -12,12 +12,16 @@ mod sqlite;
 
 pub use memory::MemoryStore;
 pub use run::run;
-pub use sqlite::{OpenError, SqliteReader, SqliteStore, UserError, UserSummary};
+pub use sqlite::{BackupError, OpenError, SqliteReader, SqliteStore};
 
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
+
+/// The highest number that the administrator may choose for a user. Registrations go on from the highest one there is, so the upper
+/// half is theirs: otherwise one user 4294967295 would be the last for ever.
+pub const CHOSEN_UIN_MAX: Uin = Uin(1 << 31);
 
 /// Ties a reply to its request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -172,6 +176,38 @@ pub enum Work {
         /// Which.
         id: MessageId,
     },
+    /// How many messages are kept for all users together: [`Outcome::Count`].
+    CountMessages,
+    /// Makes a user for the administrator: [`Outcome::Created`] or [`Outcome::NotCreated`]. A number higher than all others is where
+    /// registrations go on.
+    AddUser {
+        /// His number, from 1 to [`CHOSEN_UIN_MAX`]; `None`: the next one of a registration.
+        uin: Option<Uin>,
+        /// What he calls himself.
+        nick: String,
+        /// The hash, as a PHC string.
+        password_hash: String,
+    },
+    /// Users by rising number: [`Outcome::Users`]. Passes the writes that wait.
+    ListUsers {
+        /// Only those with a higher number.
+        after: Uin,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Gives a user another password: [`Outcome::Found`].
+    SetPassword {
+        /// Whose.
+        uin: Uin,
+        /// The hash, as a PHC string.
+        password_hash: String,
+    },
+    /// Removes a user, his list, him from the lists of others, and the messages that wait for him; not those that he wrote:
+    /// [`Outcome::Removed`]. His number is given to nobody else unless the administrator chooses it.
+    RemoveUser {
+        /// Whom.
+        uin: Uin,
+    },
 }
 
 /// What became of a [`Request`].
@@ -212,6 +248,16 @@ pub enum Outcome {
     Broadcasts(Vec<Broadcast>),
     /// The number of the broadcast, 0 if there is none, or no such user.
     LastBroadcast(MessageId),
+    /// How many there are.
+    Count(u64),
+    /// Why there is no such user now.
+    NotCreated(NotCreated),
+    /// The users.
+    Users(Vec<UserSummary>),
+    /// Whether there is such a user.
+    Found(bool),
+    /// How many messages waited for the user, if there was one.
+    Removed(Option<u64>),
     /// The disk failed, or was full. Nothing has been changed.
     Failed,
 }
@@ -238,6 +284,30 @@ pub enum NotStored {
     NoSuchUser,
     /// He has as many as may be kept, or as many from this sender.
     MailboxFull,
+}
+
+/// Why the administrator's user was not made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotCreated {
+    /// There is one with this number.
+    Taken,
+    /// No user can be given this number.
+    NotAllowed,
+}
+
+/// A user as the administrator sees him.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserSummary {
+    /// His number.
+    pub uin: Uin,
+    /// What he calls himself.
+    pub nick: String,
+    /// When he was registered; whole seconds.
+    pub created: UnixTime,
+    /// How many are on his list.
+    pub contacts: u32,
+    /// How many messages wait for him.
+    pub messages: u32,
 }
 
 /// A message from the moment the server took it.

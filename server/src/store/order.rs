@@ -28,7 +28,7 @@ pub(super) enum Touch {
     Reads(Thing),
     /// Changes the first; what it does depends on the second, too.
     Writes(Thing, Option<Thing>),
-    /// Reads what cannot be named beforehand, as it happens to be.
+    /// Reads what cannot be named beforehand, and needs no more than what has been answered.
     ReadsAny,
     /// Changes or reads what cannot be named beforehand.
     Alone,
@@ -38,12 +38,17 @@ impl Touch {
     pub(super) fn of(work: &Work) -> Self {
         match *work {
             Work::CreateUser { .. }
+            | Work::AddUser { .. }
+            // The lists of all others, too.
+            | Work::RemoveUser { .. }
             | Work::LoadLastMessage
             | Work::StoreBroadcast { .. }
             | Work::LoadBroadcasts { .. } => Self::Alone,
-            Work::LoadCards { .. } | Work::SearchUsers { .. } => Self::ReadsAny,
+            Work::LoadCards { .. } | Work::SearchUsers { .. } | Work::ListUsers { .. } | Work::CountMessages => {
+                Self::ReadsAny
+            }
             Work::LoadAccount { uin } | Work::LoadProfile { uin } => Self::Reads(Thing::Account(uin)),
-            Work::SaveProfile { uin, .. } => Self::Writes(Thing::Account(uin), None),
+            Work::SaveProfile { uin, .. } | Work::SetPassword { uin, .. } => Self::Writes(Thing::Account(uin), None),
             Work::LoadLastBroadcast { uin } => Self::Reads(Thing::Broadcasts(uin)),
             Work::ReadBroadcast { uin, .. } => Self::Writes(Thing::Broadcasts(uin), None),
             Work::LoadContacts { uin } => Self::Reads(Thing::Contacts(uin)),
@@ -96,7 +101,7 @@ pub(super) fn stages<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<Stage
         if stages.len() <= stage {
             stages.resize_with(stage + 1, Stage::default);
         }
-        let is_read = matches!(touch, Touch::Reads(_));
+        let is_read = matches!(touch, Touch::Reads(_) | Touch::ReadsAny);
         open.extend(things.into_iter().flatten().map(|thing| (thing, (stage, is_read))));
         if let Some(stage) = stages.get_mut(stage) {
             let list = if is_read { &mut stage.reads } else { &mut stage.writes };
@@ -159,5 +164,7 @@ mod tests {
         let works = [messages(ANN), create(), messages(ANN), create(), delete(BOB, 1)];
         let alone = |place| (vec![place], vec![]);
         assert_eq!(places(&works), [(vec![], vec![0]), alone(1), (vec![], vec![2]), alone(3), alone(4)]);
+        let works = [delete(ANN, 1), Work::CountMessages, delete(ANN, 2)];
+        assert_eq!(places(&works), [alone(0), (vec![], vec![1]), alone(2)]);
     }
 }

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use myicq_server::config::{Config, Sources};
-use myicq_server::driver;
-use myicq_server::passwords;
-use myicq_server::store::SqliteStore;
+use myicq_server::{driver, passwords};
 use myicq_wire::Uin;
 use rand::TryRng;
 use zeroize::Zeroizing;
 
 use super::{ANY_PORT, force, temporary_folder};
+use crate::admin;
 use crate::exit::{Exit, Failure};
 
 /// Of which passwords are made: 32 characters that nobody takes for others.
@@ -67,13 +66,11 @@ async fn add(config: &Config, folder: &Path, name: &'static str) -> Result<Perso
     let salt = salt.try_into().context("a salt has 16 bytes").map_err(|error| Failure::new(Exit::Software, error))?;
     let hash = passwords::hash(password.as_bytes(), salt, &config.security)?;
 
-    let mut store = SqliteStore::open(&config.store.data).await?;
-    let added = store.insert_user_with(None, name, &hash).await;
-    store.close().await;
+    let uin = admin::user::add(config, None, name.to_owned(), hash).await?;
     let file = folder.join(name.to_ascii_lowercase());
     #[expect(clippy::disallowed_methods, reason = "the command line may touch files")]
     std::fs::write(&file, password.as_bytes()).map_err(|error| Failure::new(Exit::CannotCreate, error))?;
-    Ok(Person { name, uin: added?, password, file })
+    Ok(Person { name, uin, password, file })
 }
 
 fn explain(mut out: impl Write, address: SocketAddr, [ann, bob]: [&Person; 2]) -> io::Result<()> {

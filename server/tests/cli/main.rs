@@ -6,6 +6,7 @@ mod config;
 #[cfg(unix)]
 mod reload;
 mod trial;
+mod watching;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -67,7 +68,10 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = myicqd(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::from(myicqd(arguments).spawn().unwrap())
+    }
+
+    fn from(mut child: Child) -> Self {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -90,7 +94,10 @@ impl Server {
     /// The exit code and the log, once it has ended.
     fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        // A log that goes elsewhere is read there.
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut log).unwrap();
+        }
         let code = self.child.wait().unwrap().code();
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
@@ -183,6 +190,8 @@ fn a_folder_in_use_is_told_in_one_line() {
     let data = folder.path().to_str().unwrap();
     let line = fails(myicqd(["--listen", "127.0.0.1:0", "--data", data]).output().unwrap(), 75);
     assert!(line.contains("in use by another myicqd"), "{line}");
+    // A server that commands cannot talk to.
+    std::fs::remove_file(folder.path().join("myicqd.sock")).unwrap();
     let line = fails(myicqd(["user", "list", "--data", data]).output().unwrap(), 75);
     assert!(line.contains("in use by another myicqd"), "{line}");
 }
@@ -265,9 +274,49 @@ fn add(data: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn users_come_and_go() {
+fn users_come_and_go_while_no_server_runs() {
+    let folder = TempDir::new().unwrap();
+    users_come_and_go(folder.path().to_str().unwrap());
+}
+
+#[test]
+fn a_user_is_exported_without_his_password() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().to_str().unwrap();
+    assert_eq!(add(data, &["--uin", "20000"]), "20000");
+    let export = |uin| myicqd(["user", "export", uin, "--data", data]).output().unwrap();
+    let exported = succeeds(export("20000"));
+    let object: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    assert_eq!((&object["user"]["uin"], &object["user"]["contacts"]), (&20_000.into(), &serde_json::json!([])));
+    assert!(!exported.contains("argon2"), "no hash is given away: {exported}");
+    fails(export("5"), 67);
+}
+
+#[cfg(unix)]
+#[test]
+fn users_come_and_go_while_a_server_runs() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    // Left by a server that was killed.
+    drop(std::os::unix::net::UnixListener::bind(folder.path().join("myicqd.sock")).unwrap());
+    let server = Server::start(&["--listen", "127.0.0.1:0", "--data", data, "--shards", "3"]);
+    let socket = folder.path().join("myicqd.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    users_come_and_go(data);
+    let sessions = |arguments: &[&str]| myicqd(["sessions", "--data", data]).args(arguments).output().unwrap();
+    assert_eq!(
+        (succeeds(sessions(&[])), succeeds(sessions(&["--json"]))),
+        ("nobody is here\n".to_owned(), String::new())
+    );
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+    assert!(!socket.exists());
+    assert!(fails(sessions(&[]), 69).contains("no server is running on the data folder"));
+}
+
+fn users_come_and_go(data: &str) {
     let first: u32 = add(data, &["--nick", "林"]).parse().unwrap();
     assert_eq!(add(data, &["--uin", "20000"]), "20000");
     let user = |arguments: &[&str]| myicqd(["user"]).args(arguments).env("MYICQD_DATA", data).output().unwrap();
@@ -287,15 +336,77 @@ fn users_come_and_go() {
     assert!(fails(with_input(passwd("5"), "hunter3"), 67).contains("there is no user 5"));
     assert!(fails(with_input(passwd("20000"), ""), 2).contains("the password must be"));
 
-    let exported = succeeds(user(&["export", "20000"]));
-    let object: serde_json::Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
-    assert_eq!((&object["user"]["uin"], &object["user"]["contacts"]), (&20_000.into(), &serde_json::json!([])));
-    assert!(!exported.contains("argon2"), "no hash is given away: {exported}");
-    fails(user(&["export", "5"]), 67);
+    let nick = |nick| myicqd(["user", "add", "--password-stdin", "--nick", nick, "--data", data]);
+    assert!(fails(with_input(nick("seventeen letters"), "hunter2"), 2).contains("the nick may have 16 bytes"));
 
     assert_eq!(succeeds(user(&["remove", "20000"])), "");
     assert_eq!(succeeds(user(&["list"])).lines().count(), 2, "the heading and one user");
     fails(user(&["remove", "20000"]), 67);
+    assert_eq!(add(data, &["--json"]), "{\"uin\":20001}");
+    assert_eq!(succeeds(user(&["remove", "20001", "--json"])), "{\"messages\":0,\"uin\":20001}\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_socket_takes_one_short_request_a_connection() {
+    use std::os::unix::net::UnixStream;
+
+    let folder = TempDir::new().unwrap();
+    let _server = Server::on(folder.path());
+    let ask = |line: &str| {
+        let mut stream = UnixStream::connect(folder.path().join("myicqd.sock")).unwrap();
+        stream.write_all(line.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert_eq!(ask("{\"user\":{\"list\":{}}}\n{\"sessions\":{}}\n"), "{\"done\":{}}\n");
+    assert!(ask("{\"user\":{\"lost\":{}}}\n").starts_with("{\"failed\":{\"problem\":\"request\""));
+    let padded = |len: usize| format!("{:<width$}\n", "{\"sessions\":{}}", width = len - 1);
+    assert_eq!(ask(&padded(8192)), "{\"done\":{}}\n");
+    assert!(ask(&padded(8193)).contains("a request has 8192 bytes at most"));
+
+    // As many as may wait for what they will say, and one more.
+    let connect = || UnixStream::connect(folder.path().join("myicqd.sock")).unwrap();
+    let waiting: Vec<_> = (0..16).map(|_| connect()).collect();
+    let mut answer = String::new();
+    connect().read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("unavailable") && answer.contains("16"), "{answer}");
+    drop(waiting);
+}
+
+#[test]
+fn a_backup_is_a_database_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    std::fs::create_dir(&copy).unwrap();
+    let backup = |to: &Path| {
+        let (data, to) = (data.to_str().unwrap(), to.to_str().unwrap());
+        myicqd(["backup", "--data", data, to, "--json"]).output().unwrap()
+    };
+    let to = copy.join("myicq.db");
+    assert!(fails(backup(&to), 66).contains("there is no data folder"));
+    for round in 0..2 {
+        // Without a server, then with one.
+        let server = (round > 0).then(|| Server::on(&data));
+        let uin = add(data.to_str().unwrap(), &[]);
+        let printed = succeeds(backup(&to));
+        let bytes = std::fs::metadata(&to).unwrap().len();
+        assert!(printed.starts_with(&format!("{{\"bytes\":{bytes},")) && bytes > 0, "{printed}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 1, "nothing else is left");
+        assert!(fails(backup(&to), 73).contains("is there already"));
+        let restored = myicqd(["user", "show", &uin, "--data", copy.to_str().unwrap()]).output().unwrap();
+        assert!(succeeds(restored).contains(&uin));
+        drop(server);
+        std::fs::remove_dir_all(&copy).unwrap();
+        std::fs::create_dir(&copy).unwrap();
+    }
+    assert!(fails(backup(&copy.join("no/folder")), 73).contains("cannot write"));
 }
 
 #[test]

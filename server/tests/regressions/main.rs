@@ -6,6 +6,7 @@
 mod broadcasts;
 mod capabilities;
 mod client;
+mod errands;
 mod groups;
 mod half_open;
 mod links;

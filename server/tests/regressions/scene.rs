@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
+use myicq_server::frontend::myicq::SessionView;
 use myicq_server::hub::{PasswordJob, Refusal};
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
 use myicq_server::{Input, Now, Output, Shard, Share, passwords};
@@ -59,6 +60,7 @@ pub(crate) struct Scene {
     clients: u16,
     wakeups: usize,
     asked: Asked,
+    errands: Vec<(u64, Outcome)>,
 }
 
 impl Scene {
@@ -91,6 +93,7 @@ impl Scene {
             clients: 0,
             wakeups: 0,
             asked: Asked::default(),
+            errands: Vec::new(),
         }
     }
 
@@ -120,7 +123,8 @@ impl Scene {
     /// A client of the administrator, which has not logged in.
     pub(crate) fn administrator(&mut self, offer: Offer) -> Client {
         let password_hash = passwords::hash(PASSWORD, SALT, &self.config.security).unwrap();
-        self.store.insert_user(Uin::ADMINISTRATOR, &password_hash);
+        let work = Work::AddUser { uin: Some(Uin::ADMINISTRATOR), nick: String::new(), password_hash };
+        self.store.apply(&store::Request { ticket: Ticket(0), work });
         self.client(Uin::ADMINISTRATOR, offer)
     }
 
@@ -228,6 +232,25 @@ impl Scene {
         std::mem::take(&mut self.asked)
     }
 
+    /// The administrator wants something, whose number is 7.
+    pub(crate) fn errand(&mut self, work: Work) {
+        self.input(Input::Errand { number: 7, work });
+    }
+
+    /// What became of the administrator's errand, if that is known by now.
+    pub(crate) fn take_errand(&mut self) -> Option<Outcome> {
+        let (number, outcome) = self.errands.pop()?;
+        assert_eq!((number, self.errands.len()), (7, 0));
+        Some(outcome)
+    }
+
+    /// What the administrator sees of the sessions.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        let (views, next) = self.shard.sessions_from(self.now(), 0, usize::MAX);
+        assert_eq!(next, None);
+        views
+    }
+
     /// The store has no users any more.
     pub(crate) fn lose_users(&mut self) {
         self.store = MemoryStore::default();
@@ -281,6 +304,7 @@ impl Scene {
                     self.password_jobs.push_back(job);
                 }
                 Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
+                Output::Errand { number, outcome } => self.errands.push((number, outcome)),
                 Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),
             }
         }

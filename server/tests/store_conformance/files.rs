@@ -126,7 +126,7 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     assert_eq!(asker.ask(keep(message(3, CID, ANN))).await, Outcome::Failed, "its number is taken");
     assert_eq!(asker.ask(keep_up_to(message(8, ANN, BOB), 2, 9)).await, Outcome::Stored(Err(NotStored::MailboxFull)));
     assert_eq!(asker.ask(Work::LoadLastBroadcast { uin: ANN }).await, Outcome::LastBroadcast(MessageId(0)));
-    assert!(asker.store.remove_user(CID).await.unwrap());
+    assert_eq!(asker.ask(Work::RemoveUser { uin: CID }).await, Outcome::Removed(Some(1)));
     assert_eq!((asker.waiting(BOB).await, asker.waiting(CID).await), (vec![3, 7], vec![]));
     assert_eq!(asker.ask(create("hash")).await, Outcome::Created(Uin(10_004)), "the numbers go on");
 }

@@ -1,94 +1,141 @@
-//! What the administrator does on a store that no server has open.
+//! What the administrator does with users, asked of every store.
 
-use myicq_server::store::{Outcome, SqliteStore, UserError, UserSummary, Work};
-use myicq_wire::Uin;
+use myicq_server::store::{CHOSEN_UIN_MAX, MemoryStore, NotCreated, NotStored, Outcome, SqliteStore, Store, Work};
+use myicq_wire::{Uin, UnixTime};
 
 use crate::{ANN, Asker, BOB, CID, EVIL, NOBODY, create, keep, message};
 
-async fn with_store<T>(test: impl AsyncFnOnce(&mut Asker<SqliteStore>) -> T) -> T {
+macro_rules! on_every_backend {
+    ($($name:ident)*) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $name() {
+                super::$name(Asker::new(MemoryStore::default())).await;
+            })*
+        }
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test] async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(Asker::new(SqliteStore::open(folder.path()).await.unwrap())).await;
+            })*
+        }
+    };
+}
+
+on_every_backend! {
+    users_get_the_number_that_is_chosen_or_the_next
+    users_are_listed_in_pages
+    a_removed_user_leaves_no_trace_and_his_number_rests
+    nothing_is_kept_for_a_removed_user
+    names_and_passwords_are_never_read_as_sql
+    messages_are_counted
+}
+
+fn add(uin: Option<Uin>, nick: &str) -> Work {
+    Work::AddUser { uin, nick: nick.to_owned(), password_hash: "hash".to_owned() }
+}
+
+impl<S: Store> Asker<S> {
+    /// Number, nick, contacts and messages of the users after one.
+    async fn users(&mut self, limit: usize, after: Uin) -> Vec<(Uin, String, u32, u32)> {
+        let outcome = self.ask(Work::ListUsers { after, limit }).await;
+        let Outcome::Users(users) = outcome else { unreachable!("{outcome:?}") };
+        users.into_iter().map(|user| (user.uin, user.nick, user.contacts, user.messages)).collect()
+    }
+
+    async fn numbers(&mut self, limit: usize, after: Uin) -> Vec<Uin> {
+        self.users(limit, after).await.into_iter().map(|(uin, ..)| uin).collect()
+    }
+}
+
+async fn users_get_the_number_that_is_chosen_or_the_next<S: Store>(mut asker: Asker<S>) {
+    assert_eq!(asker.ask(add(None, "ann")).await, Outcome::Created(ANN));
+    for (chosen, next) in [(Uin(1), BOB), (Uin::ADMINISTRATOR, CID), (Uin(20_000), Uin(20_001))] {
+        let outcomes = asker.ask_all([add(Some(chosen), ""), add(None, "")]).await;
+        assert_eq!(outcomes, [Outcome::Created(chosen), Outcome::Created(next)]);
+    }
+    // One that is refused takes nothing else with it.
+    let outcomes = asker.ask_all([add(Some(ANN), ""), create("hash")]).await;
+    assert_eq!(outcomes, [Outcome::NotCreated(NotCreated::Taken), Outcome::Created(Uin(20_002))]);
+    let beyond = Uin(CHOSEN_UIN_MAX.0 + 1);
+    for uin in [Uin::NONE, beyond] {
+        assert_eq!(asker.ask(add(Some(uin), "")).await, Outcome::NotCreated(NotCreated::NotAllowed));
+    }
+    assert_eq!(asker.ask(add(Some(CHOSEN_UIN_MAX), "")).await, Outcome::Created(CHOSEN_UIN_MAX));
+    assert_eq!(asker.ask(create("hash")).await, Outcome::Created(beyond), "registrations go on");
+}
+
+async fn users_are_listed_in_pages<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    asker.ask_all([Work::AddContact { owner: BOB, contact: CID, max: 9 }, keep(message(1, ANN, BOB))]).await;
+    assert_eq!(asker.numbers(2, Uin::NONE).await, [ANN, BOB]);
+    assert_eq!(asker.numbers(2, BOB).await, [CID]);
+    assert_eq!(asker.numbers(usize::MAX, CID).await, []);
+    assert_eq!(asker.users(1, ANN).await, [(BOB, String::new(), 1, 1)]);
+}
+
+#[tokio::test]
+async fn the_disk_knows_since_when_there_is_a_user() {
     let folder = tempfile::tempdir().unwrap();
-    test(&mut Asker::new(SqliteStore::open(folder.path()).await.unwrap())).await
+    let mut asker = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    asker.register_three().await;
+    let outcome = asker.ask(Work::ListUsers { after: Uin::NONE, limit: 1 }).await;
+    let since = UnixTime(1_700_000_000_000_000);
+    assert!(matches!(&outcome, Outcome::Users(users) if users[0].created > since), "{outcome:?}");
 }
 
-fn numbers(users: &[UserSummary]) -> Vec<Uin> {
-    users.iter().map(|user| user.uin).collect()
+async fn a_removed_user_leaves_no_trace_and_his_number_rests<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    let add_contact = |owner, contact| Work::AddContact { owner, contact, max: 9 };
+    let question = |asker, target| Work::RequestAuthorization { asker, target };
+    let works = [add_contact(ANN, CID), add_contact(CID, ANN), add_contact(ANN, BOB)];
+    asker.ask_all(works.into_iter().chain([question(CID, ANN), question(ANN, CID)])).await;
+    asker.ask_all([keep(message(1, ANN, CID)), keep(message(2, CID, ANN))]).await;
+    assert_eq!(asker.ask(Work::RemoveUser { uin: CID }).await, Outcome::Removed(Some(1)));
+    assert_eq!(asker.ask(Work::RemoveUser { uin: CID }).await, Outcome::Removed(None));
+    assert_eq!(asker.contacts(ANN).await, [BOB]);
+    assert_eq!(asker.waiting(ANN).await, [2], "what he said stays said");
+    let next = Uin(CID.0 + 1);
+    assert_eq!(asker.ask(create("hash")).await, Outcome::Created(next));
+    assert_eq!(asker.ask(add(Some(CID), "")).await, Outcome::Created(CID));
+    assert_eq!((asker.contacts(CID).await, asker.waiting(CID).await), (vec![], vec![]));
+    let answer = |asker, target| Work::AnswerAuthorization { asker, target, granted: true, max: 9 };
+    let outcomes = asker.ask_all([answer(CID, ANN), answer(ANN, CID)]).await;
+    assert_eq!(outcomes, [Outcome::Authorized(false), Outcome::Authorized(false)]);
 }
 
-#[tokio::test]
-async fn users_get_the_number_that_is_chosen_or_the_next() {
-    with_store(async |asker| {
-        let store = &mut asker.store;
-        assert_eq!(store.insert_user_with(None, "ann", "hash").await.unwrap(), ANN);
-        for (chosen, next) in [(Uin(1), BOB), (Uin::ADMINISTRATOR, CID), (Uin(20_000), Uin(20_001))] {
-            assert_eq!(store.insert_user_with(Some(chosen), "", "hash").await.unwrap(), chosen);
-            assert_eq!(store.insert_user_with(None, "", "hash").await.unwrap(), next);
-        }
-        let taken = store.insert_user_with(Some(ANN), "", "hash").await.unwrap_err();
-        assert!(matches!(taken, UserError::Taken(ANN)) && taken.to_string().contains("10001"));
-        let (last, beyond) = (Uin(1 << 31), Uin((1 << 31) + 1));
-        for uin in [Uin::NONE, beyond] {
-            let error = store.insert_user_with(Some(uin), "", "hash").await.unwrap_err();
-            assert!(matches!(error, UserError::NotAllowed(refused) if refused == uin));
-        }
-        store.insert_user_with(Some(last), "", "hash").await.unwrap();
-        assert_eq!(asker.ask(create("hash")).await, Outcome::Created(beyond), "registrations go on");
-    })
-    .await;
+/// Also where it is known how many there were.
+async fn nothing_is_kept_for_a_removed_user<S: Store>(mut asker: Asker<S>) {
+    asker.register_three().await;
+    let remove = Work::RemoveUser { uin: CID };
+    let outcomes = asker.ask_all([keep(message(1, ANN, CID)), remove, keep(message(2, ANN, CID))]).await;
+    let nobody = Outcome::Stored(Err(NotStored::NoSuchUser));
+    assert_eq!(outcomes, [Outcome::Stored(Ok(())), Outcome::Removed(Some(1)), nobody.clone()]);
+    assert_eq!(asker.ask(keep(message(3, ANN, CID))).await, nobody);
+    assert_eq!(asker.ask(keep(message(1, ANN, BOB))).await, Outcome::Stored(Ok(())), "its number is free again");
 }
 
-#[tokio::test]
-async fn users_are_listed_in_pages() {
-    with_store(async |asker| {
-        asker.register_three().await;
-        asker.ask_all([Work::AddContact { owner: BOB, contact: CID, max: 9 }, keep(message(1, ANN, BOB))]).await;
-        let store = &mut asker.store;
-        assert_eq!(numbers(&store.list_users(2, Uin::NONE).await.unwrap()), [ANN, BOB]);
-        assert_eq!(numbers(&store.list_users(2, BOB).await.unwrap()), [CID]);
-        assert_eq!(numbers(&store.list_users(usize::MAX, CID).await.unwrap()), []);
-        let bob = store.find_user(BOB).await.unwrap().unwrap();
-        assert_eq!((bob.uin, bob.contacts, bob.messages, bob.nick.as_str()), (BOB, 1, 1, ""));
-        assert!(bob.created.seconds() > 1_700_000_000);
-        assert_eq!(store.find_user(NOBODY).await.unwrap(), None);
-        assert_eq!(store.find_user(Uin::NONE).await.unwrap(), None);
-    })
-    .await;
+async fn names_and_passwords_are_never_read_as_sql<S: Store>(mut asker: Asker<S>) {
+    for (step, evil) in (0..).zip(EVIL) {
+        let uin = Uin(ANN.0 + step);
+        let (nick, password_hash) = (evil.to_owned(), evil.to_owned());
+        let outcome = asker.ask(Work::AddUser { uin: None, nick, password_hash }).await;
+        assert_eq!(outcome, Outcome::Created(uin));
+        assert_eq!(asker.users(1, Uin(uin.0 - 1)).await, [(uin, evil.to_owned(), 0, 0)]);
+        assert_eq!(asker.ask(Work::LoadAccount { uin }).await, Outcome::Account(Some(evil.to_owned())));
+        let other = format!("{evil}{evil}");
+        let set = Work::SetPassword { uin, password_hash: other.clone() };
+        assert_eq!(asker.ask(set).await, Outcome::Found(true));
+        assert_eq!(asker.ask(Work::LoadAccount { uin }).await, Outcome::Account(Some(other)));
+    }
+    let set = Work::SetPassword { uin: NOBODY, password_hash: "hash".to_owned() };
+    assert_eq!(asker.ask(set).await, Outcome::Found(false));
 }
 
-#[tokio::test]
-async fn a_removed_user_leaves_no_trace_and_his_number_rests() {
-    with_store(async |asker| {
-        asker.register_three().await;
-        let add = |owner, contact| Work::AddContact { owner, contact, max: 9 };
-        let question = |asker, target| Work::RequestAuthorization { asker, target };
-        asker.ask_all([add(ANN, CID), add(CID, ANN), add(ANN, BOB), question(CID, ANN), question(ANN, CID)]).await;
-        asker.ask_all([keep(message(1, ANN, CID)), keep(message(2, CID, ANN))]).await;
-        assert!(asker.store.remove_user(CID).await.unwrap());
-        assert!(!asker.store.remove_user(CID).await.unwrap());
-        assert_eq!(asker.contacts(ANN).await, [BOB]);
-        assert_eq!(asker.waiting(ANN).await, [2], "what he said stays said");
-        let next = Uin(CID.0 + 1);
-        assert_eq!(asker.ask(create("hash")).await, Outcome::Created(next));
-        asker.store.insert_user_with(Some(CID), "", "hash").await.unwrap();
-        assert_eq!((asker.contacts(CID).await, asker.waiting(CID).await), (vec![], vec![]));
-        let answer = |asker, target| Work::AnswerAuthorization { asker, target, granted: true, max: 9 };
-        let outcomes = asker.ask_all([answer(CID, ANN), answer(ANN, CID)]).await;
-        assert_eq!(outcomes, [Outcome::Authorized(false), Outcome::Authorized(false)]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn names_and_passwords_are_never_read_as_sql() {
-    with_store(async |asker| {
-        for evil in EVIL {
-            let uin = asker.store.insert_user_with(None, evil, evil).await.unwrap();
-            assert_eq!(asker.store.find_user(uin).await.unwrap().unwrap().nick, evil);
-            assert_eq!(asker.ask(Work::LoadAccount { uin }).await, Outcome::Account(Some(evil.to_owned())));
-            let other = format!("{evil}{evil}");
-            assert!(asker.store.set_password_hash(uin, &other).await.unwrap());
-            assert_eq!(asker.ask(Work::LoadAccount { uin }).await, Outcome::Account(Some(other)));
-        }
-        assert!(!asker.store.set_password_hash(NOBODY, "hash").await.unwrap());
-    })
-    .await;
+async fn messages_are_counted<S: Store>(mut asker: Asker<S>) {
+    assert_eq!(asker.ask(Work::CountMessages).await, Outcome::Count(0));
+    asker.register_three().await;
+    asker.ask_all([keep(message(1, ANN, CID)), keep(message(2, CID, ANN))]).await;
+    assert_eq!(asker.ask(Work::CountMessages).await, Outcome::Count(2));
 }

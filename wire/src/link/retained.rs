@@ -7,7 +7,7 @@ use core::num::NonZeroU32;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Token;
-use crate::{Instant, Seq};
+use crate::{Histogram, Instant, Seq};
 
 /// A slot that is free keeps this many bytes for the next datagram. Nearly all are shorter.
 const KEPT_CAPACITY: usize = 512;
@@ -26,6 +26,16 @@ pub struct Retained {
     /// The first free slot; each names the next.
     free: Option<Index>,
     len: usize,
+    pub(super) measured: Measured,
+}
+
+/// What the links have measured together since the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Measured {
+    /// Datagrams that went out again because no acknowledgement came in time.
+    pub resent: u64,
+    /// From a datagram to its acknowledgement, where that can be measured.
+    pub round_trips: Histogram,
 }
 
 /// A slot's place, counted from 1, so that an absent one takes no more memory.
@@ -75,6 +85,11 @@ impl Retained {
     /// Whether no link keeps any.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// What the links have measured.
+    pub fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     pub(super) fn slot(&self, index: Index) -> Option<&Slot> {
@@ -127,7 +142,7 @@ impl Retained {
             *first = first.map(|first| if first == index { next } else { first });
         }
         if self.len == 0 && self.slots.len() > KEPT_SLOTS {
-            *self = Self::default();
+            *self = Self { measured: self.measured, ..Self::default() };
         }
         Some(entry)
     }

@@ -145,7 +145,9 @@ impl Sending {
         self.unproven_from = None;
         // Karn: after a second send nobody can tell which of the two was acknowledged.
         if entry.sends == 1 && entry.is_measurable {
-            self.round_trip.on_sample(now.since(entry.first_sent));
+            let round_trip = now.since(entry.first_sent);
+            self.round_trip.on_sample(round_trip);
+            retained.measured.round_trips.record(round_trip);
             self.doublings = 0;
         }
         Some(entry.token)
@@ -283,6 +285,7 @@ impl Sending {
                 next = slot.next;
             }
         }
+        retained.measured.resent += 1;
         let slot = retained.slot_mut(index)?;
         slot.entry.doublings = slot.entry.doublings.saturating_add(1);
         self.doublings = self.doublings.max(slot.entry.doublings);

@@ -95,6 +95,14 @@ fn a_refused_login_ends_the_session_unacknowledged() {
 }
 
 #[test]
+fn who_is_removed_in_mid_session_hears_so() {
+    let mut scene = Scene::online(Capabilities::ONCE);
+    scene.say(None, &Reply::Login(LoginReply::Refused(LoginError::INVALID_UIN)));
+    let reason = EndReason::LoginRefused(LoginError::INVALID_UIN.into());
+    assert_eq!(scene.events(), [Event::Ended { reason }]);
+}
+
+#[test]
 fn a_refusal_in_mid_session_says_that_another_login_took_its_place() {
     let mut scene = Scene::online(Capabilities::ONCE);
     scene.say(None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));

@@ -21,6 +21,10 @@ Exit codes:
   6  the session ended before: lost, or replaced by another login of the same user
   7  the contact was not added: it wants to be asked first, or nobody may
 
+Without --server, a server that announces itself on this network is looked for, for 3 s at most; where there is none, it is
+127.0.0.1:8000. With several, nothing is done, and they are listed. A password goes to whatever announces itself: name the
+server on a network that others use, too. \"myicqd invite\" prints lines that --server takes.
+
 Environment:
   MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_OFFER, MYICQ_REQUIRE
                 stand in for the options of the same name

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use myicq_client::{Builder, Capabilities, Client, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
+use myicq_wire::{DEFAULT_PORT, Invite};
 
+use crate::discover;
 use crate::failure::Failure;
-
-/// The port of a server, where none is named.
-const DEFAULT_PORT: u16 = 8_000;
 
 /// The port of a server's tunnel, where none is named.
 const TUNNEL_PORT: u16 = 443;
@@ -23,9 +22,9 @@ const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Host and UDP port of the server
-    #[arg(long, env = "MYICQ_SERVER", default_value = "127.0.0.1:8000", value_name = "ADDR")]
-    server: String,
+    /// Host and UDP port of the server, or its invite (myicq://…) [default: the one that announces itself on this network]
+    #[arg(long, env = "MYICQ_SERVER", value_name = "ADDR")]
+    server: Option<String>,
     /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
     #[arg(long, env = "MYICQ_TUNNEL")]
     tunnel: bool,
@@ -62,12 +61,25 @@ pub(crate) struct Login {
 }
 
 impl Server {
-    pub(crate) fn builder(&self) -> Builder {
-        let builder = |default| Client::builder(with_port(&self.server, default));
+    pub(crate) fn builder(&self) -> Result<Builder, Failure> {
+        let builder = |port| self.address(port).map(Client::builder);
         match &self.proxy {
-            Some(proxy) => builder(TUNNEL_PORT).proxy(proxy),
-            None if self.tunnel => builder(TUNNEL_PORT).tunnel(),
-            None => builder(DEFAULT_PORT),
+            Some(proxy) => Ok(builder(Some(TUNNEL_PORT))?.proxy(proxy)),
+            None if self.tunnel => Ok(builder(Some(TUNNEL_PORT))?.tunnel()),
+            None => builder(None),
+        }
+    }
+
+    /// Host and port, of the tunnel where its port is given: an invite and an announcement name the one for datagrams.
+    fn address(&self, tunnel: Option<u16>) -> Result<String, Failure> {
+        match self.server.as_deref() {
+            None => tunnel.map_or_else(discover::server, |port| Ok(format!("127.0.0.1:{port}"))),
+            Some(invite) if Invite::is_meant(invite) => {
+                let invite = invite.parse::<Invite>();
+                let invite = invite.map_err(|error| Failure::usage(format!("--server: {error}")))?;
+                Ok(tunnel.map_or_else(|| invite.address(), |port| format!("{}:{port}", invite.host)))
+            }
+            Some(server) => Ok(with_port(server, tunnel.unwrap_or(DEFAULT_PORT))),
         }
     }
 }
@@ -79,7 +91,9 @@ impl Login {
     }
 
     fn builder(&self) -> Result<Builder, Failure> {
-        let builder = self.server.builder().credentials(self.uin, self.password.read("Password: ")?);
+        // First what is there at once: a server may have to be looked for.
+        let password = self.password.read("Password: ")?;
+        let builder = self.server.builder()?.credentials(self.uin, password);
         Ok(builder.offer(self.offer).require(self.require.unwrap_or_default()))
     }
 

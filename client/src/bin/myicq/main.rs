@@ -4,6 +4,7 @@ mod arguments;
 mod connection;
 mod contacts;
 mod decode;
+mod discover;
 mod failure;
 mod group;
 mod listen;

@@ -16,6 +16,6 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let password = arguments.password.read("Password of the new user: ")?;
-    let uin = arguments.server.builder().register(&password).await?;
+    let uin = arguments.server.builder()?.register(&password).await?;
     Ok(output::line(uin)?)
 }

@@ -191,6 +191,26 @@ impl Frontend {
         }
     }
 
+    /// There is no such user any more.
+    pub(super) fn on_user_removed(&mut self, now: Now, uin: Uin, hub: &mut Hub) {
+        let origins = &mut self.origins;
+        self.attempts.retain(|_, Pending { origin, login, .. }| {
+            let is_his = login.as_ref().is_some_and(|login| login.uin == uin);
+            if is_his {
+                origins.remove(origin);
+            }
+            !is_his
+        });
+        for key in self.sessions.of(uin) {
+            // To an address that has not proven itself nothing more is sent.
+            if self.sessions.get(key).is_some_and(|session| session.half_open.is_none()) {
+                self.dismiss(now, key, LoginError::INVALID_UIN, Event::Removed, hub);
+            } else {
+                self.end(now, key, Event::Removed, hub);
+            }
+        }
+    }
+
     /// Forgets the oldest unproven login when there are as many as may be.
     fn make_room_half_open(&mut self, now: Now, hub: &mut Hub) {
         while let Some(oldest) = self.half_open.front().copied() {
@@ -218,6 +238,8 @@ impl Frontend {
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);
         }
+        // They were counted when they came.
+        self.counters.set_aside();
         self.touched.push(key);
     }
 

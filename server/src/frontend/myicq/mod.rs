@@ -15,14 +15,16 @@ mod search;
 mod session;
 mod sessions;
 mod timers;
+mod trace;
+mod view;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use myicq_wire::link::{Output, Retained, Timing, Token};
-use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, MAX_DATAGRAM, SessionId, Uin};
+use myicq_wire::link::{Measured, Output, Retained, Timing, Token};
+use myicq_wire::{ClientHeader, Command, DecodeErrorKind, Instant, LoginError, MAX_DATAGRAM, SessionId, Uin};
 use rand::rngs::StdRng;
 
 use self::login::{Origin, Pending};
@@ -32,6 +34,9 @@ use self::registration::Registration;
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use self::sessions::Sessions;
 use self::timers::Timers;
+use self::trace::Trace;
+pub use self::trace::TraceEvent;
+pub use self::view::SessionView;
 use crate::config::Config;
 use crate::counters::{Counters, Drop, Event};
 use crate::hub::{Attempt, Effect, Hub, SessionKey};
@@ -80,6 +85,7 @@ pub struct Frontend {
     room: Box<[u8]>,
     last_attempt: u64,
     stopping: bool,
+    trace: Trace,
 }
 
 impl Frontend {
@@ -107,6 +113,7 @@ impl Frontend {
             room: vec![0; MAX_DATAGRAM].into(),
             last_attempt: 0,
             stopping: false,
+            trace: Trace::default(),
         }
     }
 
@@ -118,6 +125,16 @@ impl Frontend {
     /// What has been counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What the links have measured.
+    pub fn links(&self) -> &Measured {
+        self.retained.measured()
+    }
+
+    /// How many sessions wait for the proof of their address.
+    pub fn half_open(&self) -> usize {
+        self.waiting_for_proof
     }
 
     /// How many sessions there are, open and half-open.
@@ -132,7 +149,11 @@ impl Frontend {
 
     /// The next datagram to send.
     pub fn poll_datagram(&mut self) -> Option<(SocketAddr, &[u8])> {
-        self.outbox.pop()
+        let next = self.outbox.pop();
+        if let Some((to, datagram)) = next {
+            self.trace.sent(to, datagram);
+        }
+        next
     }
 
     /// When [`Frontend::handle_timeout`] is due.
@@ -144,14 +165,34 @@ impl Frontend {
 
     /// Takes in a datagram. What is not one of the protocol, or not in its place, is counted and never answered.
     pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8], hub: &mut Hub) {
-        self.counters.event(Event::Received);
+        self.counters.begin_datagram();
         if datagram.len() > MAX_DATAGRAM {
-            return self.counters.drop(Drop::Oversize);
+            self.counters.drop(Drop::Oversize);
+            self.counters.end_datagram(None);
+            return;
         }
-        let (header, body) = match ClientHeader::decode(datagram) {
-            Ok(parts) => parts,
-            Err(error) => return self.counters.undecoded(error.kind),
-        };
+        match ClientHeader::decode(datagram) {
+            Ok((header, body)) => {
+                self.on_datagram(now, from, &header, body, datagram, hub);
+                let fate = self.counters.end_datagram(Some(header.command));
+                self.trace.received(from, &header, datagram.len(), fate);
+            }
+            Err(error) => {
+                self.counters.undecoded(error.kind);
+                self.counters.end_datagram(None);
+            }
+        }
+    }
+
+    fn on_datagram(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        header: &ClientHeader,
+        body: &[u8],
+        datagram: &[u8],
+        hub: &mut Hub,
+    ) {
         let Some(command) = header.known_command() else {
             return self.counters.undecoded(DecodeErrorKind::UnknownCommand);
         };
@@ -159,9 +200,9 @@ impl Frontend {
             return self.counters.drop(Drop::Stopping);
         }
         match command {
-            Command::NewUin => self.on_registration(now, from, &header, body, hub),
-            Command::Login => self.on_login(now, from, &header, body, hub),
-            _ => self.on_session_datagram(now, from, (&header, command), datagram, hub),
+            Command::NewUin => self.on_registration(now, from, header, body, hub),
+            Command::Login => self.on_login(now, from, header, body, hub),
+            _ => self.on_session_datagram(now, from, (header, command), datagram, hub),
         }
     }
 
@@ -193,6 +234,7 @@ impl Frontend {
                     Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
                     Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
                     Effect::Registered(attempt, uin) => self.on_registered(now, attempt, uin),
+                    Effect::Removed(uin) => self.on_user_removed(now, uin, hub),
                 }
             }
             let Some(key) = self.touched.pop() else { break };
@@ -270,6 +312,7 @@ impl Frontend {
             self.timers.cancel(key.slot);
             self.waiting_for_proof -= usize::from(session.half_open.is_some());
             self.counters.event(event);
+            self.trace.event(key.uin, event);
             hub.close(now, key);
         }
     }
@@ -299,19 +342,20 @@ impl Frontend {
         while let Some(output) = session.link.poll(&mut self.retained, now.instant, &Timing::DEFAULT) {
             match output {
                 Output::Transmit(datagram) => {
-                    self.counters.event(Event::Sent);
+                    self.counters.sent(datagram);
                     self.outbox.push(session.address, datagram);
                 }
                 Output::GivenUp(token) => given_up.push(token),
             }
         }
         if !session.is_once() && session.link.issued() >= SEQS_MAX {
-            return self.replace(now, key, Event::Renewed, hub);
+            return self.dismiss(now, key, LoginError::REPLACED, Event::Renewed, hub);
         }
         self.send_late_notices(now, key, hub);
         self.arm(now, key);
         for Token(id) in given_up {
             self.counters.event(Event::GivenUp);
+            self.trace.event(key.uin, Event::GivenUp);
             if self.sessions.get(key).is_some_and(Session::is_once) {
                 // In such a session every number counts: without this one the client would wait for ever.
                 return self.end(now, key, Event::LinkLost, hub);

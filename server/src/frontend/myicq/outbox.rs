@@ -41,6 +41,12 @@ impl Outbox {
         Ok(len)
     }
 
+    /// The one that was put in last.
+    pub(super) fn last(&self) -> &[u8] {
+        let before_last = self.datagrams.len().checked_sub(2).and_then(|place| self.datagrams.get(place));
+        self.bytes.get(before_last.map_or(0, |&(_, end)| end)..).unwrap_or_default()
+    }
+
     /// The next of them. After the last one the buffer is empty again.
     pub(super) fn pop(&mut self) -> Option<(SocketAddr, &[u8])> {
         let Some(&(to, end)) = self.datagrams.get(self.taken) else {
@@ -66,7 +72,9 @@ mod tests {
         for round in 0..2 {
             outbox.push(to, b"one");
             assert_eq!(outbox.push_reply(to, &Envelope::default(), Seq::new(7), &Reply::Ack, None), Ok(20));
+            assert_eq!(outbox.last().len(), 20);
             outbox.push(to, b"");
+            assert_eq!(outbox.last(), b"");
             assert_eq!(outbox.pop(), Some((to, &b"one"[..])), "round {round}");
             assert_eq!(outbox.pop().unwrap().1.len(), 20);
             assert_eq!(outbox.pop(), Some((to, &b""[..])));

@@ -173,7 +173,7 @@ impl Frontend {
         let Some(link) = link else { return };
         while let Some(output) = link.poll(&mut self.retained, now.instant, &Timing::DEFAULT) {
             if let Output::Transmit(datagram) = output {
-                self.counters.event(Event::Sent);
+                self.counters.sent(datagram);
                 self.outbox.push(origin.0, datagram);
             }
         }

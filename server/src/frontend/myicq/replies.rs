@@ -10,7 +10,7 @@ use myicq_wire::{
 };
 
 use super::notices::{Notice, to_wire};
-use super::{Frontend, profile};
+use super::{Frontend, TraceEvent, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
 use crate::hub::{Answer, Hub, Question, Refusal, SessionKey, Tell};
@@ -64,7 +64,9 @@ impl Frontend {
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
             Tell::Receipt(receipt) => keys.iter().for_each(|&key| self.notify_receipt(now, key, receipt, hub)),
             Tell::Group(news) => keys.iter().for_each(|&key| self.tell_group_news(now, key, &news, hub)),
-            Tell::Replaced => keys.iter().for_each(|&key| self.replace(now, key, Event::Replaced, hub)),
+            Tell::Replaced => {
+                keys.iter().for_each(|&key| self.dismiss(now, key, LoginError::REPLACED, Event::Replaced, hub));
+            }
         }
     }
 
@@ -87,12 +89,11 @@ impl Frontend {
         self.retain(now, key, &reply, None, Token(message.id.0), hub);
     }
 
-    /// Another session has to take the place of this one. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not
-    /// acknowledge it.
-    pub(super) fn replace(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
+    /// Ends a session and says why. COMPAT: an error in a LOGIN reply ends the session of a client of 2003, which does not acknowledge it.
+    pub(super) fn dismiss(&mut self, now: Now, key: SessionKey, error: LoginError, event: Event, hub: &mut Hub) {
         if let Some(session) = self.sessions.get_mut(key) {
             let own = session.link.take_seq();
-            self.push_unretained(key, own, None, &Reply::Login(LoginReply::Refused(LoginError::REPLACED)));
+            self.push_unretained(key, own, None, &Reply::Login(LoginReply::Refused(error)));
         }
         self.end(now, key, event, hub);
     }
@@ -184,6 +185,9 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         self.counters.refusal(refusal);
+        if self.trace.is_of(key.uin) {
+            self.trace.push(TraceEvent::Refused { command, seq, refusal });
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
@@ -204,7 +208,7 @@ impl Frontend {
 
     fn note_pushed(&mut self, pushed: Result<usize, EncodeError>) {
         match pushed {
-            Ok(_) => self.counters.event(Event::Sent),
+            Ok(_) => self.counters.sent(self.outbox.last()),
             Err(_) => debug_assert!(false, "a reply that does not fit a datagram"),
         }
     }

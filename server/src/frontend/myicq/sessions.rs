@@ -53,6 +53,17 @@ impl Sessions {
         Some(SessionKey { uin: session.uin, slot, serial: session.serial })
     }
 
+    /// The keys of all sessions, open and half-open, from a slot on.
+    pub(super) fn keys_from(&self, slot: u32) -> impl Iterator<Item = SessionKey> {
+        let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
+        (slot..end).filter_map(|slot| self.key(slot))
+    }
+
+    /// Those of one user. Looks at all there are: nothing for the way of a message.
+    pub(super) fn of(&self, uin: Uin) -> Vec<SessionKey> {
+        self.keys_from(0).filter(|key| key.uin == uin).collect()
+    }
+
     pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {
         self.slots.get(usize::try_from(key.slot).ok()?).filter(|session| session.serial == key.serial)
     }

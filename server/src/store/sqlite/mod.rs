@@ -4,6 +4,7 @@
 //! COMMIT (`synchronous = FULL`), so what has been answered survives the loss of power. Within a batch, requests of one kind
 //! share their statements.
 
+mod backup;
 mod broadcasts;
 mod mail;
 mod open;
@@ -12,9 +13,9 @@ mod reads;
 mod users;
 mod work;
 
+pub use backup::BackupError;
 pub use open::OpenError;
 pub use reader::SqliteReader;
-pub use users::{UserError, UserSummary};
 
 use std::fmt;
 use std::fs::File;
@@ -118,6 +119,10 @@ impl SqliteStore {
                     }
                     Err(Fault::Batch(error)) => return Err(error),
                 };
+                if matches!(work, Work::RemoveUser { .. }) {
+                    // What is kept for him is not counted any more: there is nobody to keep it for.
+                    self.counts.forget();
+                }
                 outcomes.push((place, outcome));
             }
             outcomes.extend(reads::read(&mut self.connection, reads).await?);

@@ -14,13 +14,13 @@ use super::{SqliteReader, SqliteStore, primary_code, work};
 use crate::store::MessageId;
 
 /// The database, in the folder that is opened.
-const DATABASE: &str = "myicq.db";
+pub(super) const DATABASE: &str = "myicq.db";
 
 /// Whoever has locked this file has the database to himself. SQLite's own locks are held only during a transaction.
 const LOCK: &str = "myicqd.lock";
 
 /// How long a transaction waits for another program that has the database, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every step from an empty file to the tables of this version, in order.
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");

@@ -10,8 +10,9 @@ use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 use serde_json::Value;
 use sqlx::error::{Error, Result};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, query};
+use sqlx::{Row, query, query_scalar};
 
+use super::users;
 use crate::store::{Card, Message, MessageId, Outcome, Profile, Work};
 
 /// Something with its place in a batch.
@@ -39,6 +40,10 @@ pub(super) async fn read(connection: &mut SqliteConnection, works: &[Placed<&Wor
                 outcomes.push((place, search(connection, work).await?));
             }
             Work::LoadMessages { recipient, after, limit } => pages.push((place, Page { recipient, after, limit })),
+            Work::ListUsers { after, limit } => {
+                outcomes.push((place, or_failed(users::list(connection, after, limit).await?)));
+            }
+            Work::CountMessages => outcomes.push((place, count_messages(connection).await?)),
             _ => outcomes.push((place, Outcome::Failed)),
         }
     }
@@ -52,6 +57,11 @@ pub(super) async fn read(connection: &mut SqliteConnection, works: &[Placed<&Wor
     outcomes.extend(read_users(connection, sql, &readers, last_broadcast).await?);
     outcomes.extend(read_pages(connection, &pages).await?);
     Ok(outcomes)
+}
+
+async fn count_messages(connection: &mut SqliteConnection) -> Result<Outcome> {
+    let count: i64 = query_scalar("SELECT count(*) FROM messages").fetch_one(connection).await?;
+    Ok(Outcome::Count(count.cast_unsigned()))
 }
 
 /// What goes into a statement as one parameter.

@@ -5,7 +5,7 @@ use sqlx::error::{Error, ErrorKind};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Row, query, query_scalar};
 
-use super::{broadcasts, reads};
+use super::{broadcasts, reads, users};
 use crate::store::memory::OPEN_REQUESTS_MAX;
 use crate::store::{AddOutcome, MessageId, Outcome, Profile, Work};
 
@@ -30,7 +30,7 @@ impl From<Error> for Fault {
     }
 }
 
-type Done<T = Outcome> = Result<T, Fault>;
+pub(super) type Done<T = Outcome> = Result<T, Fault>;
 
 /// Does one request within the transaction that is open. Where it takes more than one statement, none after the first that
 /// changes something can fail for a reason of its own: it is done whole, or not at all.
@@ -53,13 +53,18 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
             broadcasts::perform(connection, work).await
         }
         Work::LoadCards { .. } | Work::SearchUsers { .. } => Ok(reads::search(connection, work).await?),
+        Work::AddUser { uin, ref nick, ref password_hash } => users::add(connection, uin, nick, password_hash).await,
+        Work::SetPassword { uin, ref password_hash } => users::set_password(connection, uin, password_hash).await,
+        Work::RemoveUser { uin } => users::remove(connection, uin).await,
         Work::LoadAccount { .. }
         | Work::LoadProfile { .. }
         | Work::LoadContacts { .. }
         | Work::LoadMessages { .. }
         | Work::LoadLastBroadcast { .. }
         | Work::StoreMessage { .. }
-        | Work::DeleteMessage { .. } => {
+        | Work::DeleteMessage { .. }
+        | Work::CountMessages
+        | Work::ListUsers { .. } => {
             debug_assert!(false, "{work:?} is done many at a time");
             Ok(Outcome::Failed)
         }

@@ -125,7 +125,10 @@ fn groups_are_named_and_talk_in_each_charset() {
         client.send(&mut scene, &Request::GetGroupList(GetGroupList { group_type: 0 }));
         let heard = client.listen(&mut scene);
         let Reply::GetGroupList(list) = heard[0].reply() else { panic!("{:?}", heard[0].reply()) };
-        assert_eq!(list.iter().map(|it| charset.decode(&it.name).into_owned()).collect::<Vec<_>>(), [name.clone()]);
+        assert_eq!(
+            list.iter().map(|it| charset.decode(&it.name).into_owned()).collect::<Vec<_>>(),
+            std::slice::from_ref(&name)
+        );
     }
     bob.send(&mut scene, &Request::EnterGroup(EnterGroup { group, password: Secret(b"") }));
     bob.listen(&mut scene);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use myicq_server::config::Config;
 use myicq_wire::charset::Charset;
 use myicq_wire::{
-    Address, Authorization, Capabilities, Command, LoginReply, MessageKind, ModifyUser, Profile, RefusalReason, Reply,
-    Request, Status, Str,
+    Address, Authorization, Capabilities, Command, CreateGroup, EnterGroup, GetGroupList, GroupMessage, GroupRef,
+    LoginReply, MessageKind, ModifyUser, Profile, RefusalReason, Reply, Request, Secret, Status, Str,
 };
 
 use crate::client::{Client, Heard, Offer, commands, said};
@@ -103,6 +104,40 @@ fn who_comes_is_told_to_sealed_and_clear_sessions() {
         let Reply::UserOnline(user) = came.reply() else { panic!("{:?}", came.reply()) };
         assert_eq!(user.presence.uin, carol.uin);
     }
+}
+
+fn create(name: &str) -> Request<'_> {
+    Request::CreateGroup(CreateGroup { group_type: 0, name: Str::from(name), password: Secret(b"") })
+}
+
+/// Names and words of groups are texts like any other: each session has them in its charset, and the longest fit.
+#[test]
+fn groups_are_named_and_talk_in_each_charset() {
+    let mut scene = Scene::with(|config| config.groups.types = Config::default().groups.types);
+    let (mut alice, mut bob) = (scene.present(everything()), scene.present(Offer::Plain));
+    let name = "\u{4e2d}".repeat(16);
+    alice.send(&mut scene, &create(&(name.clone() + "a")));
+    assert_eq!(refusals(&alice.listen(&mut scene)), [Some(RefusalReason::TOO_LONG)]);
+    alice.send(&mut scene, &create(&name));
+    let heard = alice.listen(&mut scene);
+    let Reply::CreateGroup(GroupRef { group }) = heard[0].reply() else { panic!("{:?}", heard[0].reply()) };
+    for (client, charset) in [(&mut alice, Charset::Utf8), (&mut bob, Charset::Gbk)] {
+        client.send(&mut scene, &Request::GetGroupList(GetGroupList { group_type: 0 }));
+        let heard = client.listen(&mut scene);
+        let Reply::GetGroupList(list) = heard[0].reply() else { panic!("{:?}", heard[0].reply()) };
+        assert_eq!(
+            list.iter().map(|it| charset.decode(&it.name).into_owned()).collect::<Vec<_>>(),
+            std::slice::from_ref(&name)
+        );
+    }
+    bob.send(&mut scene, &Request::EnterGroup(EnterGroup { group, password: Secret(b"") }));
+    bob.listen(&mut scene);
+    assert_eq!(commands(&alice.listen(&mut scene)), [Command::GroupEntered]);
+    let words = "\u{4e2d}".repeat(225);
+    alice.send(&mut scene, &Request::GroupMessage(GroupMessage { group, text: Str(words.as_bytes()) }));
+    let heard = bob.listen(&mut scene);
+    let Reply::GroupMessage(said) = heard[0].reply() else { panic!("{:?}", heard[0].reply()) };
+    assert_eq!((said.text.len(), Charset::Gbk.decode(&said.text).into_owned()), (450, words));
 }
 
 /// The same bytes each time, so that nobody who looks on gets two texts for one number.

@@ -66,7 +66,7 @@ pub enum Event {
     Delivered {
         /// The recipient.
         to: Uin,
-        /// The message's own number, as in [`Sent`](crate::Sent).
+        /// The message's own number, as in [`Arrival::Stored`](crate::Arrival::Stored).
         id: u64,
     },
     /// Somebody has read what one said to him.

@@ -39,8 +39,8 @@ mod random;
 mod seen;
 
 pub use account::{
-    Answer, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
-    RemoteContacts, SUPPORTED, Sent, ServerEntry, Timeouts,
+    Answer, Arrival, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
+    RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
 };
 #[cfg(feature = "tokio")]
 pub use driver::{Builder, Client, ConnectError, Events, Receipt};

@@ -38,7 +38,7 @@ pub use config::{Config, Entropy, SUPPORTED, Timeouts};
 pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
 pub use request::{
-    Answer, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId, Sent,
+    Answer, Arrival, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId,
 };
 
 /// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.

@@ -8,7 +8,7 @@ use myicq_wire::{
 };
 
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
-use super::request::{Answer, OwnProfile, RemoteContacts, RequestId, Sent, domain, reply_to};
+use super::request::{Answer, Arrival, OwnProfile, RemoteContacts, RequestId, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal};
 use crate::event::{Event, Presence};
@@ -60,8 +60,9 @@ impl Account {
         match (header.ackseq, reply) {
             (Some(ackseq), Some(Reply::Refused(refused))) => self.on_refused(now, ackseq, refused.reason.into()),
             (Some(ackseq), Some(Reply::Sent(sent))) => {
-                let sent = Sent { id: sent.id, is_delivered: sent.is_delivered != 0 };
-                self.on_acknowledged(now, ackseq, Answer::Sent(sent));
+                let id = sent.id;
+                let arrival = if sent.is_delivered != 0 { Arrival::Delivered { id } } else { Arrival::Stored { id } };
+                self.on_acknowledged(now, ackseq, Answer::Arrived(arrival));
             }
             (Some(ackseq), _) => self.on_acknowledged(now, ackseq, Answer::Acknowledged),
             (None, _) => {}

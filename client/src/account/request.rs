@@ -63,8 +63,8 @@ enum Body {
 pub enum Answer {
     /// It is done, or promised.
     Acknowledged,
-    /// To [`Request::send`], in sessions with receipts.
-    Sent(Sent),
+    /// To [`Request::send`], where the server says how far the message has come. Elsewhere it is [`Answer::Acknowledged`].
+    Arrived(Arrival),
     /// To [`Request::contacts`].
     Contacts(Vec<Uin>),
     /// To [`Request::remote_contacts`].
@@ -89,14 +89,38 @@ pub enum Answer {
     GroupEntered(Result<Vec<Member>, GroupRefused>),
 }
 
-/// A message that the server has taken, as a server with receipts knows it.
+/// How far a message has come when it counts as sent: what is true, and no more than that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "arrival", rename_all = "snake_case"))]
 #[non_exhaustive]
-pub struct Sent {
-    /// The message's own number, which later receipts name.
-    pub id: u64,
-    /// Whether it has reached the recipient's program. Otherwise it is stored, or one does not see whether the recipient is there.
-    pub is_delivered: bool,
+pub enum Arrival {
+    /// To the recipient's program, over a direct session, which the server never saw. It has no number.
+    Direct,
+    /// To the recipient's program, by way of the server.
+    Delivered {
+        /// The message's own number, which [`Event::Read`](crate::Event::Read) names later.
+        id: u64,
+    },
+    /// To the server's disk, from where it follows when the recipient comes. Of a recipient who does not show that he is here, a server
+    /// says the same, whether his program has the message or not.
+    Stored {
+        /// The message's own number, which [`Event::Delivered`](crate::Event::Delivered) names later.
+        id: u64,
+    },
+    /// To the server, which does not say more. From a server of this project without receipts, or whose first word was lost, it means
+    /// delivered or stored. One of 2002 acknowledged before it looked whether there is such a user. What goes to a group or to everybody has
+    /// no more to be said, either: it is on its way to each of them.
+    Accepted,
+}
+
+impl Arrival {
+    /// The message's own number, where the server has said it.
+    pub fn id(self) -> Option<u64> {
+        match self {
+            Self::Delivered { id } | Self::Stored { id } => Some(id),
+            Self::Direct | Self::Accepted => None,
+        }
+    }
 }
 
 /// The name of the server, and the contacts on others.

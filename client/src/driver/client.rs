@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Builder;
 use super::session::{Ask, Ended};
-use crate::account::{Answer, OwnProfile, RemoteContacts, Request, Sent};
+use crate::account::{Answer, Arrival, OwnProfile, RemoteContacts, Request};
 use crate::error::{EndReason, RequestError};
 use crate::message::Message;
 use crate::password::Password;
@@ -228,25 +228,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Returns when the server has acknowledged it, and says which number a message has: `None` where the session has no receipts, or where the
-    /// first acknowledgement was lost.
-    ///
-    /// Cancel-safe: as [`Receipt::acknowledged`].
-    ///
-    /// # Errors
-    /// As [`Receipt::acknowledged`].
-    pub async fn sent(self) -> Result<Option<Sent>, RequestError> {
-        Ok(if let Answer::Sent(sent) = self.answer().await? { Some(sent) } else { None })
-    }
-
-    /// Returns when the server has acknowledged it: the message has reached its recipient's program, or lies in the server's store.
+    /// Returns when it is acknowledged, and says how far it has come: see [`Arrival`].
     ///
     /// Cancel-safe: the message is sent whether or not anybody waits for the verdict.
     ///
     /// # Errors
-    /// [`RequestError::NotAcknowledged`]: refused, or lost on the way. [`RequestError::Ended`]: nobody knows.
-    pub async fn acknowledged(self) -> Result<(), RequestError> {
-        self.answer().await.map(drop)
+    /// [`RequestError::Refused`]: it will not arrive, and why. [`RequestError::NotAcknowledged`]: refused, or lost on the way.
+    /// [`RequestError::Ended`]: nobody knows.
+    pub async fn acknowledged(self) -> Result<Arrival, RequestError> {
+        match self.answer().await? {
+            Answer::Arrived(arrival) => Ok(arrival),
+            _ => Ok(Arrival::Accepted),
+        }
     }
 
     async fn answer(mut self) -> Result<Answer, RequestError> {

@@ -3,7 +3,7 @@
 use myicq_wire::{MessageRef, ServerHeader, Typing, seal_reply};
 
 use super::*;
-use crate::account::{SUPPORTED, Sent as Accepted};
+use crate::account::{Arrival, SUPPORTED};
 use crate::error::{EndReason, Misuse};
 use crate::message::Message;
 
@@ -97,7 +97,7 @@ fn receipts_are_events_and_name_the_message() {
     let sent = transmitted(&mut scene);
     let (header, _) = ClientHeader::decode(sent.last().unwrap()).unwrap();
     scene.hear(&sealed(None, header.seq, &Reply::Sent(myicq_wire::Sent { id: 7, is_delivered: 0 })));
-    assert_eq!(scene.answer(), Some((asked, Ok(Answer::Sent(Accepted { id: 7, is_delivered: false })))));
+    assert_eq!(scene.answer(), Some((asked, Ok(Answer::Arrived(Arrival::Stored { id: 7 })))));
     let about = MessageRef { uin: BOB, id: 7 };
     let typing = Reply::Typing(Typing { uin: BOB, is_typing: 1 });
     for reply in [Reply::Delivered(about), Reply::Read(about), typing] {

@@ -92,6 +92,7 @@ mod tests {
         for line in [
             "myicq register --server 127.0.0.1:8000 --password-stdin",
             "myicq send --server 127.0.0.1:8000 --uin 10001 --password-stdin --to 10002 hello",
+            "myicq send --server a:1 --uin 10001 --password-stdin --to 10002 --json hello",
             "myicq listen --server a:1 --uin 10001 --password-stdin --json --count 2 --for 1500ms",
             "myicq listen --uin 10001 --offer cbc,sealed,once --require sealed --mark-read",
             "myicq register --server a:443 --tunnel --password-stdin",

@@ -5,6 +5,7 @@ use myicq_client::Uin;
 
 use crate::connection::Login;
 use crate::failure::Failure;
+use crate::output;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -13,6 +14,9 @@ pub(crate) struct Arguments {
     /// To whom
     #[arg(long, value_name = "N")]
     to: Uin,
+    /// Print a JSON object that says how far it has come: {"arrival":"delivered","id":N}, "stored", "accepted" or "direct"
+    #[arg(long)]
+    json: bool,
     /// What to say: at most 450 bytes in GB 18030
     #[arg(allow_hyphen_values = true)]
     text: String,
@@ -25,5 +29,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(error) => Err(error),
     };
     client.logout().await;
-    Ok(sent?)
+    let arrival = sent?;
+    if arguments.json {
+        output::json(&arrival)?;
+    }
+    Ok(())
 }

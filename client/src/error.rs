@@ -2,6 +2,8 @@
 
 use myicq_wire::{Capabilities, GroupError, LoginError, RefusalReason};
 
+use crate::peer::PeerEnd;
+
 /// The caller asked for something that cannot be sent. Nothing was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -212,6 +214,50 @@ impl From<RefusalReason> for Refusal {
             RefusalReason(code) => Self::Other(code),
         }
     }
+}
+
+/// Why a file did not come, or not to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The other one does not want it.
+    #[error("the other side refused the file")]
+    Refused,
+    /// The other one is not on the contact list, or not here, or does not show it, so there is nobody to connect to.
+    #[error(
+        "there is nobody to connect to: he is not online, or one of you does not have the other on the contact list"
+    )]
+    NotHere,
+    /// Neither side can be reached from the other one.
+    #[error("no connection to the other side: both are behind address translation or a firewall")]
+    NoConnection,
+    /// The other one did not answer the offer.
+    #[error("the other side did not answer")]
+    NoAnswer,
+    /// The connection ended.
+    #[error(transparent)]
+    Connection(#[from] PeerEnd),
+    /// The bytes that came are others than those that were sent. What was received is thrown away.
+    #[error("the file was damaged on the way")]
+    Damaged,
+    /// It is larger than the receiver takes.
+    #[error("the file is larger than is taken")]
+    TooLarge,
+    /// Its name is none that a file can be given.
+    #[error("the name of the file is not acceptable")]
+    BadName,
+    /// The file became shorter or longer while it was sent.
+    #[error("the file changed while it was sent")]
+    Changed,
+    /// The disk here failed, or is full.
+    #[error("reading or writing the file failed: {0}")]
+    Disk(std::io::ErrorKind),
+    /// The disk of the other side failed, or is full.
+    #[error("the other side could not write the file")]
+    OtherDisk,
+    /// Given up here.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 /// Why a request has no answer.

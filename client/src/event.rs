@@ -1,11 +1,12 @@
 //! What a session tells its user without being asked.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use myicq_wire::{Capabilities, GroupId, Status, Uin};
 
 use crate::account::{GroupType, Member};
-use crate::error::EndReason;
+use crate::error::{EndReason, FileError};
 use crate::message::Message;
 
 /// Something that happened. Users of other servers have a `domain`; without one they are of the server of the session.
@@ -37,6 +38,10 @@ pub enum Event {
         /// The message's own number, from servers that give one.
         #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
         id: Option<u64>,
+        /// Whether it came directly from his program, which the server did not see: then he has it from the address where the server says that
+        /// he is, and nothing else proves that it is his, and `time` is that of his clock.
+        #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+        is_direct: bool,
         /// What is said.
         #[cfg_attr(feature = "serde", serde(flatten))]
         message: Message,
@@ -114,12 +119,76 @@ pub enum Event {
         /// What.
         text: String,
     },
+    /// Somebody offers a file: see [`Client::accept_file`](crate::Client::accept_file).
+    FileOffered {
+        /// Names the transfer from here on.
+        transfer: TransferId,
+        /// Who.
+        from: Uin,
+        /// What he says about it. The clients of this project put the name and the size there, which is not checked against anything.
+        reason: String,
+    },
+    /// A file begins to come or to go.
+    FileStarted {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Who is at the other end.
+        with: Uin,
+        /// The name of the file.
+        name: String,
+        /// Its length in bytes.
+        size: u64,
+        /// How many bytes are left out, because an earlier try has brought them.
+        resumed: u64,
+        /// Whether it goes through the server, for want of a direct connection.
+        is_relayed: bool,
+    },
+    /// A file is on its way: a few times a second.
+    FileProgress {
+        /// Which transfer.
+        transfer: TransferId,
+        /// How many bytes are done, with those that an earlier try has brought.
+        done: u64,
+        /// The length of the file in bytes.
+        size: u64,
+        /// How many bytes came in a second, averaged over a few.
+        per_second: u64,
+    },
+    /// A file is done.
+    FileDone {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Who is at the other end.
+        with: Uin,
+        /// Where the file is: the one that was sent, or the one that was written.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "as_shown"))]
+        path: PathBuf,
+        /// Its length in bytes.
+        size: u64,
+        /// Whether the whole file was compared by its SHA-256. A client of 2003 sends none.
+        is_verified: bool,
+    },
+    /// A file does not come, or not to its end. What has come of it stays, and the next try goes on from there.
+    FileFailed {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Who is at the other end.
+        with: Uin,
+        /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
+        reason: FileError,
+    },
     /// The session has ended. The last event of all.
     Ended {
         /// Why.
         reason: EndReason,
     },
 }
+
+/// Names a file on its way, or one that is offered, in one session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct TransferId(pub u64);
 
 /// A contact who is here, and where a direct session with him can be opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -164,4 +233,14 @@ fn by_name<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok
 fn by_names<S: serde::Serializer>(granted: &Capabilities, serializer: S) -> Result<S::Ok, S::Error> {
     let named = Capabilities::NAMED.into_iter().filter(|&(capability, _)| granted.contains(capability));
     serializer.collect_seq(named.map(|(_, name)| name.to_ascii_lowercase()))
+}
+
+#[cfg(feature = "serde")]
+fn as_shown<S: serde::Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+#[cfg(feature = "serde")]
+fn as_text<S: serde::Serializer>(error: &FileError, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(error)
 }

@@ -34,6 +34,7 @@ mod error;
 mod event;
 mod message;
 mod password;
+pub mod peer;
 mod profile;
 mod random;
 mod seen;
@@ -44,8 +45,8 @@ pub use account::{
 };
 #[cfg(feature = "tokio")]
 pub use driver::{Builder, Client, ConnectError, Events, Receipt};
-pub use error::{EndReason, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
-pub use event::{Event, Presence, status_name};
+pub use error::{EndReason, FileError, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
+pub use event::{Event, Presence, TransferId, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
 pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, MAX_PASSWORD_LEN, Status, Uin};
 

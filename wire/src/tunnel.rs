@@ -90,6 +90,11 @@ impl Framer {
         }
     }
 
+    /// The frame that the last call of [`next_frame`](Framer::next_frame) returned, until the next call.
+    pub fn held_frame(&self) -> Option<&[u8]> {
+        (self.wanted() == Ok(Some(0))).then(|| self.held.get(PREFIX_LEN..)).flatten()
+    }
+
     /// Whether a frame has begun to come and is not whole.
     pub fn is_within_frame(&self) -> bool {
         !self.held.is_empty() && self.wanted() != Ok(Some(0))

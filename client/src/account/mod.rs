@@ -9,6 +9,7 @@
 //! (docs/protocol.md, "Capabilities").
 
 mod config;
+mod direct;
 mod directory;
 mod receive;
 mod registration;
@@ -16,7 +17,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use myicq_wire::charset::Charset;
@@ -32,9 +33,11 @@ use crate::event::Event;
 use crate::random::Random;
 use crate::seen::SeenMessages;
 
+use self::direct::Source;
 use self::request::LEGACY;
 
 pub use config::{Config, Entropy, SUPPORTED, Timeouts};
+pub use direct::DirectId;
 pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
 pub use request::{
@@ -97,8 +100,10 @@ pub struct Delivery {
 /// Stands for a message that was handed out and is not acknowledged yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ticket {
-    seq: Seq,
+    source: Source,
     id: Option<u64>,
+    /// Of one that may come by another way as well.
+    token: Option<u64>,
 }
 
 /// A request that was sent and has no answer yet.
@@ -136,6 +141,10 @@ pub struct Account {
     events: VecDeque<Delivery>,
     answers: VecDeque<(RequestId, Result<Answer, RequestError>)>,
     seen: SeenMessages,
+    /// By token the messages that were handed out and not confirmed, and by which further ways each of them came.
+    unconfirmed: HashMap<u64, Vec<Source>>,
+    /// Direct messages that are confirmed and not yet acknowledged.
+    confirmations: VecDeque<DirectId>,
     online_users: u32,
     stats: Stats,
 }
@@ -169,6 +178,8 @@ impl Account {
             events: VecDeque::new(),
             answers: VecDeque::new(),
             seen,
+            unconfirmed: HashMap::new(),
+            confirmations: VecDeque::new(),
             online_users: 0,
             stats: Stats::default(),
             session: entropy.session,
@@ -364,13 +375,13 @@ impl Account {
     /// The message of this ticket has reached its reader: it is acknowledged, and not shown again. After the end of the session the
     /// server cannot be told any more; the message comes again in the next one, where [`Account::seen`] stops it.
     pub fn confirm(&mut self, ticket: Ticket) {
-        ticket.id.into_iter().for_each(|id| {
+        let Ticket { source, id, token } = ticket;
+        id.into_iter().chain(token).for_each(|id| {
             self.seen.insert(id);
         });
-        if self.state == State::Online {
-            self.link.acknowledge(ticket.seq);
-            self.acknowledge(ticket.seq);
-        }
+        self.confirm_source(source);
+        let others = token.and_then(|token| self.unconfirmed.remove(&token));
+        others.into_iter().flatten().for_each(|other| self.confirm_source(other));
     }
 
     /// The next request that has its answer, or will never have one.

@@ -1,12 +1,14 @@
 //! What the server says.
 
 use myicq_wire::link::{Again, Receipt};
+use myicq_wire::peer::MessageToken;
 use myicq_wire::{
     Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginError, LoginReply, LoginSuccess,
     MAX_DATAGRAM, MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str,
     Typing, Uin, open_reply,
 };
 
+use super::direct::{Source, token_key};
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 use super::request::{Answer, Arrival, OwnProfile, RemoteContacts, RequestId, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
@@ -193,7 +195,13 @@ impl Account {
     /// acknowledged when it is confirmed.
     fn on_released(&mut self, seq: Seq, header: &ServerHeader, reply: Option<&Reply<'_>>) {
         match reply {
-            Some(Reply::Message(message)) if self.is_to_be_shown(message) => return self.show(seq, message),
+            Some(Reply::Message(message)) if self.is_to_be_shown(message) => {
+                let token = MessageToken::find(message.kind, &message.text).map(token_key);
+                if token.is_none_or(|token| !self.is_shown_already(token, Source::Server(seq))) {
+                    self.show(seq, message, token);
+                }
+                return;
+            }
             Some(reply) => self.handle_reply(header.ackseq, reply),
             None => self.stats.unknown_commands += 1,
         }
@@ -319,16 +327,17 @@ impl Account {
         self.id_of(message).is_none_or(|id| !self.seen.contains(id))
     }
 
-    fn show(&mut self, seq: Seq, message: &ServerMessage<'_>) {
+    fn show(&mut self, seq: Seq, message: &ServerMessage<'_>, token: Option<u64>) {
         let id = self.id_of(message);
         let event = Event::Message {
             from: message.from,
             domain: domain(message.domain),
             time: message.time,
             id,
+            is_direct: false,
             message: Message::decode(message.kind, &message.text, self.charset()),
         };
-        self.events.push_back(Delivery { event, ticket: Some(Ticket { seq, id }) });
+        self.events.push_back(Delivery { event, ticket: Some(Ticket { source: Source::Server(seq), id, token }) });
     }
 }
 

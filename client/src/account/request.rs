@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use myicq_wire::charset::Charset;
+use myicq_wire::peer::MessageToken;
 use myicq_wire::{
     Address, Answer as WireAnswer, Authorization, BroadcastMessage, ChangeStatus, Command, CreateGroup, EnterGroup,
     GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, SearchCustom, SearchRandom,
@@ -232,6 +233,34 @@ impl Request {
     /// Whether it makes sense only in sessions with [`Capabilities::RECEIPTS`](myicq_wire::Capabilities::RECEIPTS).
     pub(super) fn is_receipt(&self) -> bool {
         matches!(self.0, Body::Read { .. } | Body::Typing { .. })
+    }
+
+    /// To whom something is said, and whether it may be said directly: words alone, because all else has an effect on the server, or happens
+    /// but once between two people.
+    pub fn addressee(&self) -> Option<(Uin, bool)> {
+        match self.0 {
+            Body::Send { to, kind, .. } => Some((to, kind == MessageKind::TEXT)),
+            _ => None,
+        }
+    }
+
+    /// The kind and the text of what is said, as they go to another client, whose charset is that of 2003.
+    pub fn as_direct(&self) -> Option<(MessageKind, Vec<u8>)> {
+        match &self.0 {
+            Body::Send { kind, text, .. } => {
+                Some((*kind, wire_message::transcode(*kind, text, MADE_IN, LEGACY).into_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, to be known as the same when it comes by two ways.
+    #[must_use]
+    pub fn marked(mut self, token: MessageToken) -> Self {
+        if let Body::Send { kind: MessageKind::TEXT, text, .. } = &mut self.0 {
+            token.append(text);
+        }
+        self
     }
 
     /// The same with its texts in the charset of a session.

@@ -91,7 +91,7 @@ pub fn peer_stream(data: &[u8]) {
 }
 
 fn frames(stream: &[u8], size: usize) -> Vec<Vec<u8>> {
-    let mut framer = peer::frames();
+    let mut framer = peer::file_frames();
     let mut frames = Vec::new();
     for mut piece in stream.chunks(size) {
         loop {
@@ -106,7 +106,7 @@ fn frames(stream: &[u8], size: usize) -> Vec<Vec<u8>> {
 }
 
 fn peer_frame(frame: &[u8]) {
-    let mut buffer = [0x55; 2 + peer::MAX_PEER_FRAME];
+    let mut buffer = [0x55; 2 + peer::MAX_FILE_FRAME];
     match PeerMessage::decode(frame) {
         Ok((header, message)) => {
             if let Ok(len) = message.encode(header.uin, header.face, &mut buffer) {

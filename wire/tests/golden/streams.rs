@@ -54,7 +54,7 @@ fn check_message_session(packet: &Packet) -> usize {
 
 fn check_file_session(packet: &Packet) -> usize {
     let name = &packet.name;
-    let frame = unframed(peer::frames(), packet);
+    let frame = unframed(peer::file_frames(), packet);
     let (header, decoded) = PeerFile::decode(&frame).expect(name);
     check_header(packet, header);
     let values = match &decoded {
@@ -65,6 +65,11 @@ fn check_file_session(packet: &Packet) -> usize {
         }
         PeerFile::FileReceive => Vec::new(),
         PeerFile::FileData(bytes) => vec![json!(hex::encode(bytes))],
+        PeerFile::FileOffer { name, size } => vec![json!(hex::encode(name.0)), json!(size)],
+        PeerFile::FileResume { offset, hash } => vec![json!(offset), json!(hash.to_string())],
+        PeerFile::FileStart { offset } => vec![json!(offset)],
+        PeerFile::FileEnd { hash } => vec![json!(hash.to_string())],
+        PeerFile::FileResult(result) => vec![json!(result.0)],
         other => panic!("{other:?}"),
     };
     assert_eq!(values, packet.fields, "{name}");
@@ -94,7 +99,7 @@ fn frames_do_not_depend_on_the_pieces_in_which_they_come() {
     let packets = peer_frames();
     let stream: Vec<u8> = packets.iter().flat_map(|packet| packet.wire.iter().copied()).collect();
     for size in [1, 2, 3, 7, 100, 4_096, stream.len()] {
-        let mut framer = peer::frames();
+        let mut framer = peer::file_frames();
         let mut frames = Vec::new();
         for mut piece in stream.chunks(size) {
             while let Some(frame) = framer.next_frame(&mut piece).unwrap() {

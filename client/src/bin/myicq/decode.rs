@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use clap::{Args, ValueEnum};
 use myicq_wire::cipher::{CipherForm, Key};
-use myicq_wire::peer::{PeerFile, PeerMessage, frames};
+use myicq_wire::peer::{PeerFile, PeerMessage, file_frames};
 use myicq_wire::{
     ClientHeader, Command, DecodeError, Envelope, MAX_DATAGRAM, Reply, Sealing, ServerHeader, encode_reply, open_reply,
     open_request,
@@ -171,7 +171,7 @@ fn is_exact_reply(bytes: &[u8]) -> bool {
 
 /// A frame of a direct session, with or without its length in front.
 fn peer(kind: Peer, bytes: &[u8]) -> Result<Value, DecodeError> {
-    let (mut framer, mut input) = (frames(), bytes);
+    let (mut framer, mut input) = (file_frames(), bytes);
     let frame = match framer.next_frame(&mut input) {
         Ok(Some(frame)) if input.is_empty() => frame,
         _ => bytes,

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn message(message: Message) -> Event {
-        Event::Message { from: Uin(10_002), domain: None, time: 1_049_932_800, id: Some(7), message }
+        Event::Message { from: Uin(10_002), domain: None, time: 1_049_932_800, id: Some(7), is_direct: false, message }
     }
 
     #[test]

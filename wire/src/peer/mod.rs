@@ -4,6 +4,10 @@
 //! a frame is a length, a [header](PeerHeader) and a body; nothing is enciphered, and nothing proves who the other side
 //! is but the address that the server told.
 
+mod file;
+mod name;
+mod token;
+
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::field::{Field, Str};
 use crate::header::VERSION;
@@ -20,20 +24,19 @@ pub const PEER_HEADER_LEN: usize = 13;
 /// 2003 sends.
 pub const MAX_PEER_FRAME: usize = 4_096;
 
-/// The bytes of a file that a client of 2003 puts into one FILE_DATA.
-pub const FILE_CHUNK_LEN: usize = 2_048;
-
-/// The longest file name, in bytes: what file systems take.
-pub const MAX_FILE_NAME: usize = 255;
+pub use file::{FILE_CHUNK_LEN, FileHash, FileResult, LONG_CHUNK_LEN, MAX_FILE_FRAME, PeerFile, file_frames};
+pub use name::{MAX_FILE_NAME, is_bare_name};
+pub use token::MessageToken;
 
 const HELLO: u16 = 0x0001;
 const MESSAGE: u16 = 0x1000;
 const MESSAGE_ACK: u16 = 0x1001;
-const FILE_INFO: u16 = 0x1000;
-const FILE_RECEIVE: u16 = 0x1001;
-const FILE_DATA: u16 = 0x1002;
 
-/// A framer for either kind of session.
+/// In the `reserved` of a HELLO: whoever says it knows the further frames of a file session, from FILE_OFFER on
+/// (docs/protocol.md, "Files of any size").
+pub const LONG_FILES: u32 = 0x01;
+
+/// A framer for message sessions.
 pub fn frames() -> Framer {
     Framer::new(PEER_HEADER_LEN, MAX_PEER_FRAME)
 }
@@ -43,7 +46,7 @@ pub fn frames() -> Framer {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct PeerHeader {
-    /// 0.
+    /// 0, but in the HELLO of a program of this project, see [`Hello::extensions`].
     pub reserved: u32,
     /// What the body is, together with the kind of the session.
     pub command: u16,
@@ -76,6 +79,7 @@ impl PeerHeader {
     /// Writes header and body behind their length, and says how many bytes of `buffer` all that is.
     fn encode(
         &self,
+        max: usize,
         buffer: &mut [u8],
         body: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
     ) -> Result<usize, EncodeError> {
@@ -85,7 +89,7 @@ impl PeerHeader {
         body(&mut rest)?;
         let len = PEER_HEADER_LEN + rest.len();
         let mut head = Writer::new(head);
-        head.word(prefix(len, MAX_PEER_FRAME)?)?;
+        head.word(prefix(len, max)?)?;
         head.word(VERSION)?;
         head.dword(self.reserved)?;
         head.word(self.command)?;
@@ -104,11 +108,13 @@ pub struct Hello<'a> {
     pub is_sender: bool,
     /// His domain; missing from the programs before release 1.0.
     pub domain: Option<Str<'a>>,
+    /// What he knows beyond version 1: [`LONG_FILES`], or nothing. It lies in `reserved`, where a client of 2003 has 0.
+    pub extensions: u32,
 }
 
 impl<'a> Hello<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { is_sender: reader.byte("is_sender")? != 0, domain: Field::read(reader, "domain")? })
+    fn read(reader: &mut Reader<'a>, extensions: u32) -> Result<Self, DecodeError> {
+        Ok(Self { is_sender: reader.byte("is_sender")? != 0, domain: Field::read(reader, "domain")?, extensions })
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
@@ -152,7 +158,7 @@ impl<'a> PeerMessage<'a> {
         let (header, body) = PeerHeader::decode(frame)?;
         let mut reader = Reader::new(body);
         let packet = match header.command {
-            HELLO => Self::Hello(Hello::read(&mut reader)?),
+            HELLO => Self::Hello(Hello::read(&mut reader, header.reserved)?),
             MESSAGE => {
                 let (id, kind) = (reader.dword("id")?, MessageKind(reader.byte("type")?));
                 let time = reader.dword("time")?;
@@ -175,7 +181,8 @@ impl<'a> PeerMessage<'a> {
             Self::Message { .. } => MESSAGE,
             Self::MessageAck { .. } => MESSAGE_ACK,
         };
-        PeerHeader { reserved: 0, command, uin, face }.encode(buffer, |writer| match *self {
+        let reserved = if let Self::Hello(hello) = self { hello.extensions } else { 0 };
+        PeerHeader { reserved, command, uin, face }.encode(MAX_PEER_FRAME, buffer, |writer| match *self {
             Self::Hello(hello) => hello.write(writer),
             Self::Message { id, kind, time, text } => {
                 writer.dword(id)?;
@@ -188,105 +195,8 @@ impl<'a> PeerMessage<'a> {
     }
 }
 
-/// A packet of a file session. Nothing in it is acknowledged: TCP delivers it, and the sender closes behind the last
-/// byte.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[non_exhaustive]
-pub enum PeerFile<'a> {
-    /// Opens the session.
-    Hello(Hello<'a>),
-    /// What is offered.
-    FileInfo {
-        /// Its name, in the bytes of the sender's file system: nothing may be done with it before [`is_bare_name`] has
-        /// seen it.
-        name: Str<'a>,
-        /// Its length in bytes.
-        size: u32,
-    },
-    /// "Go ahead."
-    FileReceive,
-    /// The next bytes of the file.
-    FileData(&'a [u8]),
-}
-
-impl<'a> PeerFile<'a> {
-    /// Reads a frame, without its length. What follows the last field is ignored.
-    ///
-    /// # Errors
-    /// What is wrong with which field, [`DecodeErrorKind::UnknownCommand`].
-    pub fn decode(frame: &'a [u8]) -> Result<(PeerHeader, Self), DecodeError> {
-        let (header, body) = PeerHeader::decode(frame)?;
-        let mut reader = Reader::new(body);
-        let packet = match header.command {
-            HELLO => Self::Hello(Hello::read(&mut reader)?),
-            FILE_INFO => Self::FileInfo { name: Field::read(&mut reader, "name")?, size: reader.dword("size")? },
-            FILE_RECEIVE => Self::FileReceive,
-            FILE_DATA => Self::FileData(body),
-            _ => return Err(unknown_command()),
-        };
-        Ok((header, packet))
-    }
-
-    /// Writes the frame, its length before it, into `buffer`, and says how long all that is.
-    ///
-    /// # Errors
-    /// [`EncodeError::Full`], [`EncodeError::TooLong`] over [`MAX_PEER_FRAME`], what is wrong with a name.
-    pub fn encode(&self, uin: Uin, face: Face, buffer: &mut [u8]) -> Result<usize, EncodeError> {
-        let command = match self {
-            Self::Hello(_) => HELLO,
-            Self::FileInfo { .. } => FILE_INFO,
-            Self::FileReceive => FILE_RECEIVE,
-            Self::FileData(_) => FILE_DATA,
-        };
-        PeerHeader { reserved: 0, command, uin, face }.encode(buffer, |writer| match *self {
-            Self::Hello(hello) => hello.write(writer),
-            Self::FileInfo { name, size } => {
-                name.write(writer)?;
-                writer.dword(size)
-            }
-            Self::FileReceive => Ok(()),
-            Self::FileData(bytes) => writer.bytes(bytes),
-        })
-    }
-}
-
 fn unknown_command() -> DecodeError {
     DecodeError { kind: DecodeErrorKind::UnknownCommand, what: "cmd", at: 6 }
-}
-
-/// Whether a name from the network can be the name of a new file in a folder of the receiver's choice, on any system:
-/// no way into another folder, no device, nothing that a file system would silently change into another name, and no
-/// character that makes a name look like another one.
-///
-/// Give it the name in UTF-8. In GB 18030 and Shift_JIS a letter may end in the byte of `\`, and the name is refused
-/// then.
-pub fn is_bare_name(name: &[u8]) -> bool {
-    let unsafe_byte = |byte: &u8| byte.is_ascii_control() || b"/\\:*?\"<>|".contains(byte);
-    let disguise = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    // This also refuses "." and "..".
-    let whole = name.last().is_some_and(|last| !matches!(last, b'.' | b' '));
-    whole
-        && name.len() <= MAX_FILE_NAME
-        && !name.iter().any(unsafe_byte)
-        && !core::str::from_utf8(name).is_ok_and(|name| name.contains(disguise))
-        && !is_device(name)
-}
-
-/// Windows takes these for devices in any folder, whatever their case and their extension.
-fn is_device(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 7] = [b"con", b"prn", b"aux", b"nul", b"conin$", b"conout$", b"clock$"];
-    let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default().trim_ascii_end();
-    let is = |device: &[u8]| stem.eq_ignore_ascii_case(device);
-    let numbered = stem.split_at_checked(3).is_some_and(|(port, number)| {
-        (port.eq_ignore_ascii_case(b"com") || port.eq_ignore_ascii_case(b"lpt"))
-            && (matches!(number, [b'0'..=b'9']) || [&b"\xc2\xb9"[..], b"\xc2\xb2", b"\xc2\xb3"].contains(&number))
-    });
-    numbered || NAMES.into_iter().any(is)
 }
 
 #[cfg(test)]
@@ -316,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_captured_message_session() {
-        let hello = PeerMessage::Hello(Hello { is_sender: true, domain: DOMAIN });
+        let hello = PeerMessage::Hello(Hello { is_sender: true, domain: DOMAIN, extensions: 0 });
         captured!("001d0001000000000001000027110c01000d737475622e6578616d706c6500", 10_001, 12, hello, PeerMessage);
         let text = Str(b"direct one\xff\xcb\xce\xcc\xe5\xff9\xff0\xff0");
         let message = PeerMessage::Message { id: 0xffff_fffe, kind: MessageKind::TEXT, time: 0x6b00_2135, text };
@@ -333,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_captured_file_session() {
-        let hello = PeerFile::Hello(Hello { is_sender: false, domain: DOMAIN });
+        let hello = PeerFile::Hello(Hello { is_sender: false, domain: DOMAIN, extensions: 0 });
         captured!("001d0001000000000001000027120000000d737475622e6578616d706c6500", 10_002, 0, hello, PeerFile);
         let info = PeerFile::FileInfo { name: Str(b"rev-notes.txt"), size: 1_666 };
         captured!("00210001000000001000000027110c000e7265762d6e6f7465732e7478740000000682", 10_001, 12, info, PeerFile);
@@ -359,7 +269,7 @@ mod tests {
     #[test]
     fn a_hello_may_lack_its_domain_and_two_kinds_their_text() {
         let (_, hello) = PeerMessage::decode(b"\0\x01\0\0\0\0\0\x01\0\0\x27\x12\0\x01").unwrap();
-        assert_eq!(hello, PeerMessage::Hello(Hello { is_sender: true, domain: None }));
+        assert_eq!(hello, PeerMessage::Hello(Hello { is_sender: true, domain: None, extensions: 0 }));
         let added = PeerMessage::Message { id: 1, kind: MessageKind::ADDED, time: 2, text: Str(b"not sent") };
         let mut buffer = [0xAA; 64];
         let len = added.encode(Uin(1), Face(1), &mut buffer).unwrap();
@@ -370,66 +280,20 @@ mod tests {
 
     #[test]
     fn a_frame_at_the_limit_and_one_past_it() {
-        let bytes = vec![7; MAX_PEER_FRAME - PEER_HEADER_LEN + 1];
-        let mut buffer = vec![0xAA; MAX_PEER_FRAME + 10];
+        let bytes = vec![7; LONG_CHUNK_LEN + 1];
+        let mut buffer = vec![0xAA; MAX_FILE_FRAME + 10];
         let mut encode = |bytes: &[u8]| PeerFile::FileData(bytes).encode(Uin(1), Face(1), &mut buffer);
-        assert_eq!(encode(&bytes[1..]), Ok(PREFIX_LEN + MAX_PEER_FRAME));
+        assert_eq!(encode(&bytes[1..]), Ok(PREFIX_LEN + MAX_FILE_FRAME));
         assert_eq!(encode(&bytes), Err(EncodeError::TooLong));
-        let frame = buffer[..PREFIX_LEN + MAX_PEER_FRAME].to_vec();
-        assert!(frames().next_frame(&mut &frame[..]).unwrap().is_some());
+        let frame = buffer[..PREFIX_LEN + MAX_FILE_FRAME].to_vec();
+        assert!(file_frames().next_frame(&mut &frame[..]).unwrap().is_some());
+        assert!(frames().next_frame(&mut &frame[..]).is_err(), "a message is never so long");
         assert_eq!(PeerFile::FileReceive.encode(Uin(1), Face(1), &mut [0; 14]), Err(EncodeError::Full(14)));
-    }
-
-    #[test]
-    fn names_that_stay_where_they_are_put() {
-        let longest = vec![b'a'; 255];
-        let bare: [&[u8]; 9] = [
-            b"notes.txt",
-            b"a",
-            ".profile".as_bytes(),
-            "宋体.tar.gz".as_bytes(),
-            b"\xcb\xce.txt",
-            b"console.log",
-            b"com10",
-            b"com.txt",
-            &longest,
-        ];
-        for name in bare {
-            assert!(is_bare_name(name), "{}", name.escape_ascii());
-        }
-        let too_long: Vec<u8> = vec![b'a'; 256];
-        let mut refused: Vec<&[u8]> = vec![b"", b".", b"..", b"...", b" ", b"a.", b"a ", &too_long];
-        refused.extend([
-            &b"/etc/passwd"[..],
-            b"../a",
-            b"a/b",
-            b"a\\b",
-            b"C:a",
-            b"a:stream",
-            b"a\0b",
-            b"a\nb",
-            b"a\x7f",
-            b"a*",
-        ]);
-        refused.extend([
-            &b"nul"[..],
-            b"CON",
-            b"Aux.txt",
-            b"prn .txt",
-            b"com1",
-            b"LPT9.tar.gz",
-            b"clock$",
-            b"com\xc2\xb9",
-        ]);
-        refused.extend(["a\u{85}".as_bytes(), "photo\u{202E}gpj.exe".as_bytes(), "a\u{2066}b".as_bytes()]);
-        for name in refused {
-            assert!(!is_bare_name(name), "{}", name.escape_ascii());
-        }
     }
 
     proptest! {
         #[test]
-        fn whatever_is_read_is_written_alike(command in prop_oneof![Just(1_u16), 0x1000_u16..0x1004], body in any::<Vec<u8>>()) {
+        fn whatever_is_read_is_written_alike(command in prop_oneof![Just(1_u16), 0x1000_u16..0x1004, 0x1010_u16..0x1016], body in any::<Vec<u8>>()) {
             let frame = [b"\0\x01\0\0\0\0", &command.to_be_bytes()[..], b"\0\0\x27\x12\x07", &body].concat();
             let mut buffer = [0xAA; 512];
             if let Ok((header, packet)) = PeerMessage::decode(&frame) {
@@ -440,7 +304,6 @@ mod tests {
                 let len = packet.encode(header.uin, header.face, &mut buffer).unwrap();
                 prop_assert_eq!(PeerFile::decode(&buffer[PREFIX_LEN..len]), Ok((header, packet)));
             }
-            let _ = is_bare_name(&body);
-        }
+                    }
     }
 }

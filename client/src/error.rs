@@ -50,6 +50,15 @@ pub enum Misuse {
     /// As many requests wait for their answers as may.
     #[error("{0} requests wait for their answers already: wait for some of them")]
     TooManyRequests(usize),
+    /// No file of this number is offered or on its way.
+    #[error("no such file is offered or on its way")]
+    NoTransfer,
+    /// As many files as may be are on their way, or one with this user in this direction.
+    #[error("a file is on its way to or from this user already: wait until it is there")]
+    FileOnItsWay,
+    /// Direct sessions are switched off, or there is no address that others could be told.
+    #[error("direct sessions are switched off, and files need them")]
+    NotDirect,
     /// The session has ended.
     #[error("the session has ended")]
     Ended,
@@ -231,6 +240,9 @@ pub enum FileError {
     /// Neither side can be reached from the other one.
     #[error("no connection to the other side: both are behind address translation or a firewall")]
     NoConnection,
+    /// The server did not take the offer, or the answer to it.
+    #[error("the server did not pass on the offer, or the answer to it")]
+    NotSent,
     /// The other one did not answer the offer.
     #[error("the other side did not answer")]
     NoAnswer,

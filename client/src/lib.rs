@@ -44,7 +44,7 @@ pub use account::{
     RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
 };
 #[cfg(feature = "tokio")]
-pub use driver::{Builder, Client, ConnectError, Events, Receipt};
+pub use driver::{AcceptFile, Builder, Client, ConnectError, Direct, DirectStats, Events, FileOffer, Receipt};
 pub use error::{EndReason, FileError, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, TransferId, status_name};
 pub use message::{MAX_TEXT_LEN, Message};

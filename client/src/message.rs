@@ -121,11 +121,21 @@ impl Message {
                 return Ok((MessageKind::AUTH_REQUEST, written(&message)?));
             }
             Self::AuthRejected { reason } => (MessageKind::AUTH_REJECTED, words(reason)?),
-            Self::Added
-            | Self::TcpRequest { .. }
-            | Self::TcpAccepted { .. }
-            | Self::TcpRejected { .. }
-            | Self::Unknown { .. } => return Err(Misuse::Kind),
+            Self::TcpRequest { session, reason, port } => {
+                let (session, reason) = (words(session)?, words(reason)?);
+                check_len(&reason, charset)?;
+                let message = wire::Message::TcpRequest { session: &session, reason: &reason, port: *port };
+                return Ok((MessageKind::TCP_REQUEST, written(&message)?));
+            }
+            Self::TcpAccepted { session, port } => {
+                let message = wire::Message::TcpAccepted { session: &words(session)?, port: *port };
+                return Ok((MessageKind::TCP_ACCEPTED, written(&message)?));
+            }
+            Self::TcpRejected { session } => {
+                let message = wire::Message::TcpRejected { session: &words(session)? };
+                return Ok((MessageKind::TCP_REJECTED, written(&message)?));
+            }
+            Self::Added | Self::Unknown { .. } => return Err(Misuse::Kind),
         };
         check_len(&text, charset)?;
         Ok((kind, text))

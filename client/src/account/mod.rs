@@ -355,6 +355,15 @@ impl Account {
         }
     }
 
+    /// Tells the reader what happened elsewhere, in its turn. How a file comes along is not told to one who does not look.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn inform(&mut self, event: Event) {
+        let is_passing = matches!(event, Event::FileProgress { .. });
+        if self.ended().is_none() && !(is_passing && self.events.len() >= MAX_EVENTS / 2) {
+            self.tell(event);
+        }
+    }
+
     fn tell(&mut self, event: Event) {
         self.events.push_back(Delivery { event, ticket: None });
     }

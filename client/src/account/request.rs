@@ -244,6 +244,11 @@ impl Request {
         }
     }
 
+    /// What contacts see from now on, if that is what it asks for.
+    pub fn new_status(&self) -> Option<Status> {
+        if let Body::Status(status) = self.0 { Some(status) } else { None }
+    }
+
     /// The kind and the text of what is said, as they go to another client, whose charset is that of 2003.
     pub fn as_direct(&self) -> Option<(MessageKind, Vec<u8>)> {
         match &self.0 {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use myicq_wire::{Capabilities, MAX_DATAGRAM, Status, Uin};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::direct::{Direct, Peers};
 use super::session::Session;
-use super::system::{Clock, addresses_of, entropy, spawn};
+use super::system::{Clock, address_towards, addresses_of, entropy, spawn};
 use super::transport::{Route, Transport};
 use super::{Client, Events};
 use crate::account::{Account, Config, Registration, SUPPORTED, Timeouts};
@@ -82,6 +83,7 @@ pub struct Builder {
     seen: SeenMessages,
     offered: Capabilities,
     required: Capabilities,
+    direct: Option<Direct>,
     route: Route,
 }
 
@@ -95,6 +97,7 @@ impl Builder {
             seen: SeenMessages::default(),
             offered: SUPPORTED,
             required: Capabilities::NONE,
+            direct: Some(Direct::default()),
             route: Route::Udp,
         }
     }
@@ -149,6 +152,15 @@ impl Builder {
         self
     }
 
+    /// How direct sessions are to be had, in which contacts talk without the server, and files: with the [defaults](Direct::default) unless set,
+    /// which listen on a TCP port. `None` for no direct sessions. Behind a tunnel or a proxy there are none, and none with a server that is
+    /// reached by IPv6.
+    #[must_use]
+    pub fn direct(mut self, direct: impl Into<Option<Direct>>) -> Self {
+        self.direct = direct.into();
+        self
+    }
+
     /// Goes through the TCP tunnel of the server: its address is that of the tunnel then.
     #[must_use]
     pub fn tunnel(mut self) -> Self {
@@ -173,7 +185,6 @@ impl Builder {
     pub async fn connect(self) -> Result<(Client, Events), ConnectError> {
         let (uin, password) = self.credentials.clone().ok_or(Misuse::NoUin)?;
         let mut config = Config::new(uin, password);
-        // No direct sessions yet: without an address of our own, nobody tries to open one.
         (config.status, config.timeouts) = (self.status, self.timeouts);
         (config.offered, config.required) = (self.offered, self.required);
         let mut failure = None;
@@ -234,10 +245,15 @@ impl Builder {
         if let Route::Proxy(proxy) = &self.route { proxy } else { &self.server }
     }
 
-    async fn open(&self, server: SocketAddr, config: Config) -> Result<(Client, Events), ConnectError> {
+    async fn open(&self, server: SocketAddr, mut config: Config) -> Result<(Client, Events), ConnectError> {
+        let direct = self.direct.clone().filter(|_| self.route == Route::Udp);
+        let real_ip = direct.as_ref().and_then(|direct| direct.address.or_else(|| address_towards(server)));
+        let (peers, port) = Peers::open(direct, config.uin, real_ip, config.status).await;
+        // Without an address of our own, nobody tries to open a direct session.
+        (config.real_ip, config.port) = (real_ip.unwrap_or(config.real_ip), port);
         let account = Account::new(config, entropy(), self.seen.clone())?;
         let transport = Transport::open(&self.route, server, &self.server).await?;
-        start(account, transport, server).await
+        start(account, peers, transport, server).await
     }
 
     async fn register_at(&self, server: SocketAddr, password: &Password) -> Result<Uin, ConnectError> {
@@ -249,6 +265,7 @@ impl Builder {
 /// Starts the task of a session, and waits until it is open.
 async fn start(
     account: Account,
+    peers: Peers,
     transport: Transport,
     #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only the log names it"))]
     server: SocketAddr,
@@ -263,6 +280,7 @@ async fn start(
         transport,
         clock,
         account,
+        peers,
         asks: from_clients,
         deliveries: Some(to_reader),
         taken: from_reader,

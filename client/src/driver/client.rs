@@ -4,6 +4,7 @@ use myicq_wire::{Authorization, Status, Uin};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Builder;
+use super::direct::DirectStats;
 use super::session::{Ask, Ended};
 use crate::account::{Answer, Arrival, OwnProfile, RemoteContacts, Request};
 use crate::error::{EndReason, RequestError};
@@ -204,6 +205,15 @@ impl Client {
     /// Once the session has ended: which messages were shown, for the [next session](Builder::seen) of this user.
     pub fn seen(&self) -> Option<SeenMessages> {
         self.ended.borrow().as_ref().map(|ended| ended.seen.clone())
+    }
+
+    /// How many direct sessions have ended, and why; `None` once the session has ended.
+    ///
+    /// Cancel-safe: it changes nothing.
+    pub async fn direct_stats(&self) -> Option<DirectStats> {
+        let (waiter, stats) = oneshot::channel();
+        self.asks.send(Ask::DirectStats(waiter)).await.ok()?;
+        stats.await.ok()
     }
 
     pub(super) async fn answer(&self, request: Request) -> Result<Answer, RequestError> {

@@ -4,6 +4,7 @@
 
 mod builder;
 mod client;
+mod direct;
 mod events;
 mod groups;
 mod session;
@@ -12,4 +13,5 @@ mod transport;
 
 pub use builder::{Builder, ConnectError};
 pub use client::{Client, Receipt};
+pub use direct::{AcceptFile, Direct, DirectStats, FileOffer};
 pub use events::Events;

@@ -6,16 +6,20 @@ use std::io;
 use myicq_wire::MAX_DATAGRAM;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::direct::{DirectStats, FileAsk, FileWaiter, Input, Peers};
 use super::system::Clock;
 use super::transport::Transport;
-use crate::account::{Account, Answer, Delivery, Request, RequestId, Ticket};
+use crate::account::{Account, Answer, Delivery, DirectId, Request, RequestId, Ticket};
 use crate::error::{EndReason, RequestError};
+use crate::peer::MessageEvent;
 use crate::seen::SeenMessages;
 
 /// What a handle asks of the task.
 #[derive(Debug)]
 pub(super) enum Ask {
     Request(Request, Waiter),
+    Files(FileAsk, FileWaiter),
+    DirectStats(oneshot::Sender<DirectStats>),
     LogOut,
 }
 
@@ -33,6 +37,7 @@ pub(super) struct Session {
     pub(super) transport: Transport,
     pub(super) clock: Clock,
     pub(super) account: Account,
+    pub(super) peers: Peers,
     pub(super) asks: mpsc::Receiver<Ask>,
     /// Dropped after the last event, so that the stream ends.
     pub(super) deliveries: Option<mpsc::Sender<Delivery>>,
@@ -50,6 +55,8 @@ pub(super) struct Session {
 enum Wake {
     Datagram(io::Result<usize>),
     Ask(Option<Ask>),
+    /// Something came directly, or from the task of a file.
+    Direct(Input),
     Taken(Option<Ticket>),
     /// There is room for an event, or nobody who will ever want one.
     Room,
@@ -64,10 +71,14 @@ impl Session {
         loop {
             self.transmit().await;
             self.settle();
-            next = next.take().or_else(|| self.account.poll_delivery());
+            next = next.take().or_else(|| self.poll_delivery());
             if !self.has_reader {
                 // Messages among them are not confirmed, so the server keeps them.
-                while next.take().or_else(|| self.account.poll_delivery()).is_some() {}
+                while next.take().or_else(|| self.poll_delivery()).is_some() {}
+            }
+            while self.ask_for_peers() {
+                self.transmit().await;
+                self.settle();
             }
             if self.account.ended().is_some() && next.is_none() {
                 if self.handed == 0 {
@@ -83,7 +94,15 @@ impl Session {
                     self.account.handle_datagram(now, buffer.get(..len).unwrap_or_default());
                 }
                 Wake::Datagram(Err(error)) => self.on_error(&error),
-                Wake::Ask(Some(Ask::Request(request, waiter))) => self.on_request(request, waiter),
+                Wake::Ask(Some(Ask::Request(request, waiter))) => {
+                    if let Some((request, waiter)) = self.peers.take(request, waiter) {
+                        self.on_request(request, waiter);
+                    }
+                }
+                Wake::Ask(Some(Ask::Files(ask, waiter))) => self.peers.files().on_ask(ask, waiter),
+                // Who asked and has gone does not want to know.
+                Wake::Ask(Some(Ask::DirectStats(waiter))) => drop(waiter.send(self.peers.stats())),
+                Wake::Direct(input) => self.on_direct(input),
                 Wake::Ask(ask) => {
                     self.has_clients = ask.is_some();
                     self.log_out();
@@ -106,7 +125,7 @@ impl Session {
 
     async fn wake(&mut self, buffer: &mut [u8], has_event: bool) -> Wake {
         let is_open = self.account.ended().is_none();
-        let can_ask = self.has_clients && self.account.has_room();
+        let can_ask = self.has_clients && self.account.has_room() && self.peers.has_room();
         let room = async {
             match &self.deliveries {
                 Some(deliveries) => drop(deliveries.reserve().await),
@@ -116,9 +135,50 @@ impl Session {
         tokio::select! {
             received = self.transport.receive(buffer), if is_open => Wake::Datagram(received),
             ask = self.asks.recv(), if can_ask => Wake::Ask(ask),
+            input = self.peers.next(), if is_open => Wake::Direct(input),
             ticket = self.taken.recv(), if self.has_reader => Wake::Taken(ticket),
             () = room, if has_event => Wake::Room,
             () = self.clock.wait_until(self.account.poll_timeout()) => Wake::Time,
+        }
+    }
+
+    /// The next event for the reader.
+    fn poll_delivery(&mut self) -> Option<Delivery> {
+        loop {
+            match self.peers.on_delivery(self.account.poll_delivery()?) {
+                Ok(delivery) => return Some(delivery),
+                Err(ticket) => ticket.into_iter().for_each(|ticket| self.account.confirm(ticket)),
+            }
+        }
+    }
+
+    /// Asks the server what is to go through it. `false` if that is nothing.
+    fn ask_for_peers(&mut self) -> bool {
+        while let Some(at) = self.account.poll_confirmation() {
+            self.peers.confirm(at);
+        }
+        let mut has_asked = false;
+        while let Some((request, errand)) = self.peers.poll_request() {
+            let ended = self.account.ended();
+            let asked = self.account.request(request);
+            self.peers.on_asked(errand, asked.map_err(|misuse| ended.map_or(misuse.into(), RequestError::Ended)));
+            has_asked = true;
+        }
+        has_asked
+    }
+
+    fn on_direct(&mut self, input: Input) {
+        match input {
+            Input::Notice(connection, notice) => {
+                if let Some((from, MessageEvent::Message { id: message, kind, time, text })) =
+                    self.peers.on_notice(connection, notice)
+                {
+                    let at = DirectId { connection, message };
+                    self.account.handle_direct(at, from, kind, time, &text);
+                }
+            }
+            Input::Accepted(stream, from) => self.peers.on_accepted(stream, from),
+            Input::File(event) => self.account.inform(event),
         }
     }
 
@@ -126,6 +186,9 @@ impl Session {
     fn log_out(&mut self) {
         while let Ok(ticket) = self.taken.try_recv() {
             self.confirm(ticket);
+        }
+        while let Some(at) = self.account.poll_confirmation() {
+            self.peers.confirm(at);
         }
         self.account.log_out();
     }
@@ -169,8 +232,10 @@ impl Session {
             self.ended.send_replace(Some(Ended { reason, seen }));
         }
         while let Some((id, answer)) = self.account.poll_answer() {
-            if let Some(waiter) = self.waiters.remove(&id) {
-                drop(waiter.send(answer));
+            if let Some(answer) = self.peers.on_answer(id, answer) {
+                if let Some(waiter) = self.waiters.remove(&id) {
+                    drop(waiter.send(answer));
+                }
             }
         }
         if self.account.is_online() {
@@ -181,6 +246,7 @@ impl Session {
         }
         if self.account.ended().is_some() {
             self.logged_in = None;
+            self.peers.close();
         }
     }
 }

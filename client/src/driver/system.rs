@@ -4,10 +4,11 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use myicq_wire::Instant;
-use tokio::net::{TcpStream, UdpSocket};
+use myicq_wire::{Instant, UnixTime};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use crate::account::Entropy;
+use crate::error::FileError;
 
 /// tokio's clock, as the machine wants it.
 #[derive(Clone, Copy, Debug)]
@@ -74,4 +75,43 @@ pub(super) async fn addresses_of(server: &str) -> io::Result<Vec<SocketAddr>> {
 #[expect(clippy::disallowed_methods, reason = "the driver is where tasks come from")]
 pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
+}
+
+/// A socket that takes connections from everywhere.
+#[expect(clippy::disallowed_methods, reason = "the driver is where sockets come from")]
+pub(super) async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+}
+
+/// The address by which this machine reaches the server, if it is one of IPv4. Nothing is sent.
+#[expect(clippy::disallowed_methods, reason = "the driver is where sockets come from")]
+pub(super) fn address_towards(server: SocketAddr) -> Option<Ipv4Addr> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(server).ok()?;
+    match socket.local_addr().ok()? {
+        SocketAddr::V4(address) => Some(*address.ip()),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// The time of day.
+#[expect(clippy::disallowed_methods, reason = "the driver is where time comes from")]
+pub(super) fn unix_time() -> UnixTime {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixTime(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Any number.
+#[expect(clippy::disallowed_methods, reason = "the driver is where randomness comes from")]
+pub(super) fn random_number() -> u64 {
+    rand::random()
+}
+
+/// Work with files, beside everything else.
+#[expect(clippy::disallowed_methods, reason = "the driver is where threads come from")]
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, FileError> {
+    // The runtime may be going down.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FileError::Cancelled))
 }

@@ -84,7 +84,6 @@ fn file<'a>(mut session: FileSession, pieces: impl Iterator<Item = &'a [u8]>) {
                     session.finish(START, FileHash([0; 32]));
                 }
                 Some(FileEvent::Concluded(_) | FileEvent::BadName) => assert!(session.is_over()),
-                Some(_) => {}
             }
         }
         drop(session.take_output());

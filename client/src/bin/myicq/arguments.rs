@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{contacts, decode, group, listen, pages, profile, register, search, send, status};
+use crate::{contacts, decode, file, group, listen, pages, profile, register, search, send, status};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ Exit codes:
   5  the server did not acknowledge the message or the change
   6  the session ended before: lost, or replaced by another login of the same user
   7  the contact was not added: it wants to be asked first, or nobody may
+  8  the file did not come to its end; given the same command again, it goes on where it was
 
 Without --server, a server that announces itself on this network is looked for, for 3 s at most; where there is none, it is
 127.0.0.1:8000. With several, nothing is done, and they are listed. A password goes to whatever announces itself: name the
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Search(search::Arguments),
     /// List groups, make one, or enter one.
     Group(group::Arguments),
+    /// Send files, and receive them.
+    File(file::Arguments),
     /// Show a status to the contacts.
     Status(status::Arguments),
     /// Print a profile, or change one's own.
@@ -110,6 +113,8 @@ mod tests {
             "myicq profile --server a:1 --uin 10001 --password-stdin",
             "myicq profile --server a:1 --uin 10001 --password-stdin 10002",
             "myicq profile --server a:1 --uin 10001 --password-stdin set --nick me --auth required",
+            "myicq file send --server a:1 --uin 10001 --password-stdin 10002 notes.txt --reason why --json",
+            "myicq file receive --uin 10001 --into /tmp --accept 10002 10003 --max-size 1000000 --count 1 --ports 7-9",
             "myicq decode --password hunter2 --from client 0001 0000",
             "myicq decode --json --peer message -",
         ] {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{Builder, Capabilities, Client, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
+use myicq_client::{Builder, Capabilities, Client, Direct, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
 use myicq_wire::{DEFAULT_PORT, Invite};
 
 use crate::discover;
@@ -99,14 +99,20 @@ impl Login {
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
     pub(crate) async fn connect_quietly(&self) -> Result<Client, Failure> {
-        let (client, _) = self.connect(Status::INVISIBLE).await?;
+        let (client, _) = self.builder()?.direct(None).status(Status::INVISIBLE).connect().await?;
         Ok(client)
+    }
+
+    /// Opens a session for files: contacts see it, and messages that are not about files stay with the server however long it stands.
+    pub(crate) async fn connect_for_files(&self, direct: Direct) -> Result<(Client, Events), Failure> {
+        let offered = self.offer.difference(Capabilities::ONCE);
+        Ok(self.builder()?.offer(offered).direct(direct).connect().await?)
     }
 
     /// Opens a session that takes no messages however long it stands.
     pub(crate) async fn connect_plainly(&self) -> Result<Client, Failure> {
         let offered = self.offer.difference(Capabilities::ONCE);
-        let (client, _) = self.builder()?.offer(offered).status(Status::INVISIBLE).connect().await?;
+        let (client, _) = self.builder()?.offer(offered).direct(None).status(Status::INVISIBLE).connect().await?;
         Ok(client)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use myicq_client::{ConnectError, EndReason, Misuse, RequestError};
+use myicq_client::{ConnectError, EndReason, FileError, Misuse, RequestError};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) mod code {
     pub(crate) const NOT_ACKNOWLEDGED: u8 = 5;
     pub(crate) const SESSION_ENDED: u8 = 6;
     pub(crate) const NOT_ADDED: u8 = 7;
+    pub(crate) const FILE: u8 = 8;
 }
 
 impl Failure {
@@ -80,6 +81,18 @@ impl From<EndReason> for Failure {
             _ => (code::SESSION_ENDED, ""),
         };
         Self::new(code, format!("{reason}{advice}"))
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let code = match error {
+            FileError::Refused | FileError::TooLarge => code::REFUSED,
+            FileError::BadName => code::USAGE,
+            FileError::NoAnswer | FileError::NotSent => code::NOT_ACKNOWLEDGED,
+            _ => code::FILE,
+        };
+        Self { error: error.into(), code }
     }
 }
 

@@ -152,6 +152,9 @@ fn human(event: &Event) -> String {
         Event::GroupMessage { group, from, time, text } => {
             format!("{} {from} in group {group} says: {}", Utc(*time), Plain(text))
         }
+        Event::FileOffered { from, reason, .. } => {
+            format!("* {from} offers a file, which \"myicq file receive\" takes: {}", Plain(reason))
+        }
         Event::Ended { reason } => format!("* {reason}"),
         event => format!("* {event:?}"),
     }

@@ -6,6 +6,7 @@ mod contacts;
 mod decode;
 mod discover;
 mod failure;
+mod file;
 mod group;
 mod listen;
 mod output;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Remove(arguments) => contacts::remove(arguments).await,
             Command::Search(arguments) => search::run(arguments).await,
             Command::Group(arguments) => group::run(arguments).await,
+            Command::File(arguments) => file::run(arguments).await,
             Command::Status(arguments) => status::run(arguments).await,
             Command::Profile(arguments) => profile::run(arguments).await,
             Command::Decode(arguments) => decode::run(&arguments),

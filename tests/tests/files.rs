@@ -44,7 +44,7 @@ fn wait_until_online(server: &Server, asker: &str, uin: &str) {
 }
 
 fn content(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at * 31 % 251) as u8).collect()
+    (0..=250).cycle().take(len).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {

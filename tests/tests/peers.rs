@@ -1,6 +1,7 @@
 //! What the machines of direct sessions do with peers that are slow, silent, too loud or liars, and that two of ours bring a file over whatever
 //! is cut.
 #![expect(
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

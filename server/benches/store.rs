@@ -1,7 +1,8 @@
 //! The store on a disk (docs/benchmarks.md, "The store"): messages stored in a second, and how long a login and a message wait for it.
 //!
 //! `cargo bench -p myicq-server --bench store` takes two minutes. With `-- --users 1000000 --contacts 10` it builds a database of that
-//! size in the temporary folder (some 300 MB), and measures there.
+//! size in the temporary folder (some 300 MB), and measures there. With `-- --postgres URL` it makes schemas in that database, whose server
+//! is on this machine, and measures there what it measures in a file otherwise; its processes are counted in.
 #![expect(clippy::disallowed_methods, reason = "measures real time on a real disk")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark of what does not work is worth nothing")]
 
@@ -11,11 +12,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use myicq_server::store::{self, Message, MessageId, Outcome, Reply, Request, SqliteStore, Store, Ticket, Work};
+use myicq_server::store::{
+    self, Database, DatabaseUrl, Message, MessageId, Outcome, Reply, Request, SqliteStore, Store, Ticket, Work,
+};
 use myicq_wire::charset::Charset;
 use myicq_wire::{MessageKind, Uin, UnixTime};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Executor, query};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, query};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// How long each figure is measured.
@@ -37,6 +41,8 @@ async fn main() {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)?.parse::<u32>().ok()
     };
+    let postgres = arguments.iter().position(|argument| argument == "--postgres").and_then(|at| arguments.get(at + 1));
+    let postgres = postgres.map(String::as_str);
     match number_after("--users") {
         Some(users) => large(users, number_after("--contacts").unwrap_or(10)).await,
         None => {
@@ -44,14 +50,49 @@ async fn main() {
                 println!("round {round}");
                 append();
                 for batch in [1, 64, 256, 1024] {
-                    stored(batch).await;
+                    stored(postgres, batch).await;
                 }
-                through_the_loop().await;
-                emptied().await;
-                waiting(false).await;
-                waiting(true).await;
+                through_the_loop(postgres).await;
+                emptied(postgres).await;
+                waiting(postgres, false).await;
+                waiting(postgres, true).await;
             }
         }
+    }
+}
+
+/// An empty database of a measurement.
+struct Place {
+    folder: TempDir,
+    /// A connection with another database, and the URL of a schema there.
+    postgres: Option<(PgConnection, DatabaseUrl)>,
+}
+
+/// The schema of a measurement: there is one at a time.
+const SCHEMA: &str = "myicq_bench";
+
+impl Place {
+    async fn new(postgres: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(url) = postgres else { return Self { folder, postgres: None } };
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let make = format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}");
+        connection.execute(AssertSqlSafe(make)).await.unwrap();
+        let url = format!("{url}{}options=-csearch_path%3D{SCHEMA}", if url.contains('?') { '&' } else { '?' });
+        Self { folder, postgres: Some((connection, DatabaseUrl::parse(&url).unwrap())) }
+    }
+
+    async fn with_users(&self, users: u32) -> Database {
+        let url = self.postgres.as_ref().map(|(_, url)| url);
+        let mut store = Database::open(self.folder.path(), url).await.unwrap();
+        let mut left = users;
+        while left > 0 {
+            let batch = left.min(1024);
+            let create = || request(Work::CreateUser { password_hash: "$argon2id$".repeat(9) });
+            store.commit((0..batch).map(|_| create()).collect()).await;
+            left -= batch;
+        }
+        store
     }
 }
 
@@ -92,11 +133,17 @@ fn request(work: Work) -> Request {
     Request { ticket: Ticket(0), work }
 }
 
-/// What this process has used of its processors, all threads.
+/// What this process has used of its processors, all threads; and the processes of PostgreSQL, where there are any.
 fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let counted = processes.filter(|stat| stat.contains("(postgres)")).chain([own]);
+    let ticks = counted.flat_map(|stat| {
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).collect::<Vec<_>>()
+    });
+    ticks.sum::<f64>() / TICKS
 }
 
 /// Counts something until the time is over.
@@ -135,26 +182,14 @@ fn append() {
     meter.report("append 128 bytes, sync");
 }
 
-async fn with_users(folder: &Path, users: u32) -> SqliteStore {
-    let mut store = SqliteStore::open(folder).await.unwrap();
-    let mut left = users;
-    while left > 0 {
-        let batch = left.min(1024);
-        let create = || request(Work::CreateUser { password_hash: "$argon2id$".repeat(9) });
-        store.commit((0..batch).map(|_| create()).collect()).await;
-        left -= batch;
-    }
-    store
-}
-
 fn check(replies: &[Reply]) {
     let has_failed = |reply: &Reply| matches!(reply.outcome, Outcome::Failed | Outcome::Stored(Err(_)));
     assert!(!replies.iter().any(has_failed));
 }
 
-async fn stored(batch: u32) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = with_users(folder.path(), RECIPIENTS).await;
+async fn stored(postgres: Option<&str>, batch: u32) {
+    let place = Place::new(postgres).await;
+    let mut store = place.with_users(RECIPIENTS).await;
     let mut messages = Messages::new(RECIPIENTS);
     let mut meter = Meter::start();
     while meter.goes_on() {
@@ -166,10 +201,10 @@ async fn stored(batch: u32) {
 }
 
 /// As the server does it: up to so many requests without an answer, one more for each answer.
-async fn through_the_loop() {
+async fn through_the_loop(postgres: Option<&str>) {
     for window in [64, 256, 1024, 4096] {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = with_users(folder.path(), RECIPIENTS).await;
+        let place = Place::new(postgres).await;
+        let writer = place.with_users(RECIPIENTS).await;
         let reader = writer.reader().await.unwrap();
         let mut messages = Messages::new(RECIPIENTS);
         let (sender, requests) = mpsc::unbounded_channel();
@@ -190,9 +225,9 @@ async fn through_the_loop() {
 }
 
 /// What those who come find in their mailboxes, 32 of them at once.
-async fn emptied() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = with_users(folder.path(), RECIPIENTS).await;
+async fn emptied(postgres: Option<&str>) {
+    let place = Place::new(postgres).await;
+    let mut store = place.with_users(RECIPIENTS).await;
     let mut reader = store.reader().await.unwrap();
     let mut messages = Messages::new(RECIPIENTS);
     for _ in 0..100 {
@@ -216,9 +251,9 @@ async fn emptied() {
 }
 
 /// How long one message and one login at a time wait, alone and beside 1,024 messages that are always under way.
-async fn waiting(is_busy: bool) {
-    let folder = tempfile::tempdir().unwrap();
-    let writer = with_users(folder.path(), RECIPIENTS).await;
+async fn waiting(postgres: Option<&str>, is_busy: bool) {
+    let place = Place::new(postgres).await;
+    let writer = place.with_users(RECIPIENTS).await;
     let reader = writer.reader().await.unwrap();
     let mut messages = Messages::new(RECIPIENTS);
     let (sender, requests) = mpsc::unbounded_channel();

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// List the sessions of a running server
     #[command(after_help = Exit::list())]
     Sessions(SessionsArgs),
-    /// Copy the database into a file, also while the server is running
+    /// Copy the SQLite database into a file, also while the server is running
     #[command(after_help = Exit::list())]
     Backup(BackupArgs),
     /// Show what becomes of each of a user's datagrams, until Ctrl-C
@@ -167,12 +167,25 @@ pub(crate) struct ServerArgs {
         global = true
     )]
     data: Option<PathBuf>,
+    /// The database, if it is not in that folder: the URL of one of PostgreSQL [default: as the configuration says]
+    #[arg(
+        id = "server_database",
+        long = "database",
+        value_name = "URL|sqlite",
+        env = "MYICQD_DATABASE",
+        hide_env_values = true,
+        global = true
+    )]
+    database: Option<String>,
 }
 
 impl ServerArgs {
     /// The server's configuration.
     pub(crate) fn config(&self) -> Result<Config, ConfigErrors> {
-        let mut config = Sources { file: self.config.clone(), overrides: Vec::new() }.load()?.config;
+        let database = SETTINGS.iter().find(|setting| setting.key() == "store.database").zip(self.database.clone());
+        let overrides = database.map(|(setting, value)| Override { setting, value, place: "--database".to_owned() });
+        let mut config =
+            Sources { file: self.config.clone(), overrides: overrides.into_iter().collect() }.load()?.config;
         if let Some(data) = &self.data {
             config.store.data.clone_from(data);
         }

@@ -26,12 +26,13 @@ use std::time::Duration;
 
 use myicq_wire::charset::Charset;
 
-use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Time};
+use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Postgres, Time};
 use self::groups::GroupTypes;
 use self::registration::RegistrationWord;
 use self::table::settings;
 use crate::passwords;
 use crate::share::SHARDS_MAX;
+use crate::store::DatabaseUrl;
 
 /// The reply that carries a list is one datagram of at most 4,096 bytes, four for each contact.
 const CONTACTS_IN_A_DATAGRAM: usize = 1_000;
@@ -71,6 +72,12 @@ settings! {
     store: StoreConfig {
         /// The folder of the database, made when it is not there.
         restart data: PathBuf = PathBuf::from("myicq-data"), Folder;
+
+        /// The database: sqlite, which is a file in that folder; or the URL of one of PostgreSQL, which this server then has to itself.
+        ///
+        /// SQLite is enough until one machine's disk is not. The password may stand in the URL, which nothing shows with it, or
+        /// in libpq's password file.
+        restart database: Option<DatabaseUrl> = None, Or("sqlite", Postgres);
     }
 
     /// Times of a session.

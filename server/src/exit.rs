@@ -31,7 +31,7 @@ impl Exit {
         (Self::Ok, "done, or stopped as asked"),
         (Self::Failure, "any other failure"),
         (Self::Usage, "wrong arguments or configuration"),
-        (Self::Data, "the database is damaged, or from a newer version"),
+        (Self::Data, "the database is damaged, from a newer version, or of a kind that will not do"),
         (Self::NoInput, "there is no such data folder, or no database in it"),
         (Self::NoUser, "there is no such user, or there is one already"),
         (Self::Unavailable, "the address to listen on is taken or cannot be used; or no server is running or answers"),
@@ -39,7 +39,7 @@ impl Exit {
         (Self::System, "the system refuses a thread, memory or a signal handler"),
         (Self::CannotCreate, "the data folder or a backup cannot be made or written"),
         (Self::Io, "reading or writing failed"),
-        (Self::InUse, "another myicqd uses the data folder"),
+        (Self::InUse, "another myicqd uses the data folder or the database"),
     ];
 
     /// The list for the help.
@@ -104,9 +104,9 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let exit = match &error {
             OpenError::Folder { .. } => Exit::CannotCreate,
-            OpenError::InUse { .. } => Exit::InUse,
-            OpenError::Newer { .. } | OpenError::Corrupt { .. } => Exit::Data,
-            OpenError::Database { .. } => Exit::Io,
+            OpenError::InUse { .. } | OpenError::ServerInUse { .. } => Exit::InUse,
+            OpenError::Newer { .. } | OpenError::Corrupt { .. } | OpenError::Unfit { .. } => Exit::Data,
+            OpenError::Database { .. } | OpenError::Server { .. } => Exit::Io,
         };
         Self::new(exit, error)
     }

@@ -3,7 +3,6 @@
 mod backup;
 mod broadcast;
 pub(crate) mod config;
-mod export;
 mod health;
 pub(crate) mod invite;
 pub(crate) mod pages;

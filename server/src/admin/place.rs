@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use myicq_server::Config;
-use myicq_server::control::{Answer, Problem, Request, UserRequest};
-use myicq_server::store::{self, SqliteStore, Store, Ticket};
+use myicq_server::control::{Answer, Problem, Request, UserRequest, store_broadcast};
+use myicq_server::store::{self, Database, Outcome, Store, Ticket, Work};
+use myicq_wire::UnixTime;
 
 use crate::exit::{Exit, Failure};
 
@@ -17,13 +18,14 @@ use connection::Connection;
 pub(crate) enum Place {
     #[cfg(unix)]
     Server(Connection),
-    Store(Box<SqliteStore>),
+    Store(Database),
 }
 
 impl Place {
     /// The server that has the data folder; where none has, its store, which is made only if `make` says so: a misspelt name must not make an
     /// empty database.
-    pub(crate) async fn open(folder: &Path, make: bool) -> Result<Self, Failure> {
+    pub(crate) async fn open(config: &Config, make: bool) -> Result<Self, Failure> {
+        let folder = &config.store.data;
         if !make {
             check_folder(folder)?;
         }
@@ -31,7 +33,7 @@ impl Place {
         if let Some(connection) = Connection::open(folder)? {
             return Ok(Self::Server(connection));
         }
-        Ok(Self::Store(Box::new(SqliteStore::open(folder).await?)))
+        Ok(Self::Store(Database::open(folder, config.store.database.as_ref()).await?))
     }
 
     /// Has something done with users. Hands each of them to `on_part`, and gives back the end of the answer.
@@ -46,10 +48,6 @@ impl Place {
             Self::Server(connection) => connection.ask(&Request::User(request), on_part),
             Self::Store(mut store) => {
                 let mut last = None;
-                let ask = async |_, work| {
-                    let replies = store.commit(vec![store::Request { ticket: Ticket(0), work }]).await;
-                    replies.into_iter().next().map(|reply| reply.outcome)
-                };
                 let tell = async |answer: Answer| {
                     if answer.is_last() {
                         last = Some(answer);
@@ -58,13 +56,37 @@ impl Place {
                         on_part(answer)
                     }
                 };
-                let told = request.perform(config.legacy.charset, ask, tell).await;
+                let told =
+                    request.perform(config.legacy.charset, async |_, work| ask(&mut store, work).await, tell).await;
                 store.close().await;
                 told?;
                 last.map_or_else(|| Err(interrupted()), succeeded)
             }
         }
     }
+
+    /// Says something to everybody, to each once: at once, where a server is running, or at his next login.
+    pub(crate) async fn broadcast(self, config: &Config, text: String) -> Result<(), Failure> {
+        let answer = match self {
+            #[cfg(unix)]
+            Self::Server(connection) => connection.ask(&Request::Broadcast { text }, |_| Ok(()))?,
+            Self::Store(mut store) => {
+                #[expect(clippy::disallowed_methods, reason = "the command line may read the clock")]
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let now = UnixTime(u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
+                let answer = store_broadcast(config, now, text, async |_, work| ask(&mut store, work).await).await;
+                store.close().await;
+                succeeded(answer)?
+            }
+        };
+        debug_assert_eq!(answer, Answer::Done {});
+        Ok(())
+    }
+}
+
+async fn ask(store: &mut Database, work: Work) -> Option<Outcome> {
+    let replies = store.commit(vec![store::Request { ticket: Ticket(0), work }]).await;
+    replies.into_iter().next().map(|reply| reply.outcome)
 }
 
 /// Asks the server that has the data folder. It must be running.

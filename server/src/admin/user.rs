@@ -1,18 +1,16 @@
 //! `myicqd user …`: through the server where one is running, else straight on its store.
 
 use std::io::{self, BufRead, Write};
-use std::path::Path;
 
 use anyhow::anyhow;
 use myicq_server::control::{Answer, User, UserRequest};
-use myicq_server::store::SqliteStore;
 use myicq_server::{Config, passwords};
 use myicq_wire::{MAX_PASSWORD_LEN, Uin};
 use rand::TryRng;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::place::{Place, check_folder};
+use super::place::Place;
 use super::runtime;
 use crate::cli::{UserArgs, UserCommand};
 use crate::exit::{Exit, Failure};
@@ -25,7 +23,7 @@ pub(crate) fn run(args: UserArgs) -> Result<(), Failure> {
 
 async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
     match command {
-        UserCommand::Export { uin } => export(&config.store.data, uin).await,
+        UserCommand::Export { uin } => export(config, uin).await,
         UserCommand::Add { uin, nick, json, .. } => {
             let uin = add(config, uin, nick, hash(config)?).await?;
             Ok(if json {
@@ -36,7 +34,7 @@ async fn command(config: &Config, command: UserCommand) -> Result<(), Failure> {
         }
         UserCommand::List { json } => list(config, json).await,
         UserCommand::Show { uin, json } => {
-            let place = Place::open(&config.store.data, false).await?;
+            let place = Place::open(config, false).await?;
             place.ask_users(config, UserRequest::Show { uin: uin.0 }, |part| show(part, json)).await?;
             Ok(())
         }
@@ -70,11 +68,11 @@ pub(crate) async fn add(
 
 /// Asks for what is answered in one line.
 async fn ask(config: &Config, make: bool, request: UserRequest) -> Result<Answer, Failure> {
-    Place::open(&config.store.data, make).await?.ask_users(config, request, |_| Ok(())).await
+    Place::open(config, make).await?.ask_users(config, request, |_| Ok(())).await
 }
 
 async fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let place = Place::open(&config.store.data, false).await?;
+    let place = Place::open(config, false).await?;
     let mut out = io::stdout().lock();
     if !as_json {
         writeln!(out, "{:>10}  {:<10}  {:>8}  {:>8}  nick", "uin", "created", "contacts", "waiting")?;
@@ -106,12 +104,12 @@ fn show(part: Answer, as_json: bool) -> io::Result<()> {
     out.flush()
 }
 
-async fn export(folder: &Path, uin: Uin) -> Result<(), Failure> {
-    check_folder(folder)?;
-    let mut store = SqliteStore::open(folder).await?;
-    let exported = super::export::export(&mut store, uin, io::stdout().lock()).await;
-    store.close().await;
-    exported
+/// All that is kept of a user, an object a line.
+async fn export(config: &Config, uin: Uin) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let print = |part| if let Answer::Exported(object) = part { writeln!(out, "{object}") } else { Ok(()) };
+    Place::open(config, false).await?.ask_users(config, UserRequest::Export { uin: uin.0 }, print).await?;
+    Ok(out.flush()?)
 }
 
 /// A nick for a terminal, which must not obey what a user calls himself.

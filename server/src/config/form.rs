@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use myicq_wire::charset::Charset;
 
+use crate::store::DatabaseUrl;
+
 /// How the configuration file has a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Toml {
@@ -35,10 +37,15 @@ pub(super) trait Form {
         Toml::Text
     }
 
+    /// Whether a value may hold a password, so that one that was given is not repeated.
+    fn is_secret(&self) -> bool {
+        false
+    }
+
     /// Nothing, if it is not allowed.
     fn parse(&self, text: &str) -> Option<Self::Value>;
 
-    /// So that reading it back gives the same.
+    /// So that reading it back gives the same, but for a password.
     fn show(&self, value: &Self::Value) -> String;
 }
 
@@ -125,6 +132,10 @@ impl<F: Form> Form for Or<F> {
         if self.1.toml() == Toml::Number { Toml::NumberOrText } else { self.1.toml() }
     }
 
+    fn is_secret(&self) -> bool {
+        self.1.is_secret()
+    }
+
     fn parse(&self, text: &str) -> Option<Self::Value> {
         if text == self.0 { Some(None) } else { self.1.parse(text).map(Some) }
     }
@@ -207,6 +218,34 @@ impl Form for Folder {
 
     fn show(&self, value: &PathBuf) -> String {
         value.display().to_string()
+    }
+}
+
+/// The URL of a database of PostgreSQL.
+#[derive(Debug)]
+pub(super) struct Postgres;
+
+impl Form for Postgres {
+    type Value = DatabaseUrl;
+
+    fn name(&self) -> String {
+        "URL".to_owned()
+    }
+
+    fn wanted(&self) -> String {
+        "postgres://USER:PASSWORD@HOST:PORT/DATABASE, where each part may be left out".to_owned()
+    }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
+
+    fn parse(&self, text: &str) -> Option<DatabaseUrl> {
+        DatabaseUrl::parse(text)
+    }
+
+    fn show(&self, value: &DatabaseUrl) -> String {
+        value.to_string()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a configuration that is allowed may still be meant otherwise.
 
 use super::{Config, SETTINGS, Setting};
+use crate::store::DatabaseUrl;
 
 /// Something to think about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +31,11 @@ pub fn hints(config: &Config) -> Vec<Hint> {
             config.store.data.is_relative(),
             "store.data",
             "where it is depends on where myicqd is started; write the whole path",
+        ),
+        (
+            config.store.database.as_ref().is_some_and(DatabaseUrl::is_remote),
+            "store.database",
+            "what goes there over the network is not encrypted; let it go through a network of its own, or a tunnel",
         ),
         (!config.limits.rates, "limits.rates", "no rate is limited, which is for load tests"),
         (

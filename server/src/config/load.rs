@@ -38,11 +38,11 @@ pub enum ConfigError {
         nearest: String,
     },
     /// A setting does not take this value.
-    #[error("{place}: {given:?} is not allowed; it takes {}", .setting.wanted)]
+    #[error("{place}: {given} is not allowed; it takes {}", .setting.wanted)]
     Value {
         /// The flag, the variable, or file, line and key.
         place: String,
-        /// What was given.
+        /// What was given, in quotes, unless it may hold a password.
         given: String,
         /// For what.
         setting: &'static Setting,
@@ -67,6 +67,13 @@ pub enum ConfigError {
          set metrics.remote = \"on\""
     )]
     MetricsRemote(std::net::SocketAddr),
+}
+
+impl ConfigError {
+    fn value(place: String, given: &str, setting: &'static Setting) -> Self {
+        let given = if setting.is_secret { "this".to_owned() } else { format!("{given:?}") };
+        Self::Value { place, given, setting }
+    }
 }
 
 /// Everything that is wrong with the configuration, at least one thing. Is shown as the first of them, and how many more there are.
@@ -163,7 +170,7 @@ impl Sources {
         }
         for Override { setting, value, place } in &self.overrides {
             if !loaded.set(setting, value, place.clone()) {
-                errors.push(ConfigError::Value { place: place.clone(), given: value.clone(), setting });
+                errors.push(ConfigError::value(place.clone(), value, setting));
             }
         }
         // What is wrong in itself would be told twice.
@@ -272,7 +279,7 @@ impl<'a> File<'a> {
             }
         };
         if !self.loaded.set(setting, &given, place) {
-            self.errors.push((at, ConfigError::Value { place: named, given, setting }));
+            self.errors.push((at, ConfigError::value(named, &given, setting)));
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Setting {
     pub toml: Toml,
     /// Whether a reload changes it in the running server. Otherwise it waits for the next start.
     pub is_live: bool,
+    /// Whether its value may hold a password, which is to be shown nowhere.
+    pub is_secret: bool,
     access: Access,
 }
 
@@ -63,6 +65,7 @@ impl Setting {
             wanted: form.wanted(),
             toml: form.toml(),
             is_live,
+            is_secret: form.is_secret(),
             access,
         }
     }

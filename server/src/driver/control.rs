@@ -16,8 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::inquiry::{Inquiry, PATIENCE as HEALTH_PATIENCE};
 use crate::config::Config;
-use crate::control::{Answer, Problem, REQUEST_MAX, Request, SOCKET};
-use crate::hub::Refusal;
+use crate::control::{Answer, Problem, REQUEST_MAX, Request, SOCKET, answer_broadcast};
 
 /// Connections at a time. Further ones are told so.
 const CONNECTIONS_MAX: usize = 16;
@@ -108,7 +107,7 @@ async fn converse(stream: UnixStream, config: &Config, inquiry: &Inquiry) -> io:
         }
         Ok(Request::Sessions {}) => tell_sessions(inquiry, &mut teller).await?,
         Ok(Request::Health {}) => teller.tell(&Answer::Health(inquiry.health(HEALTH_PATIENCE).await)).await?,
-        Ok(Request::Broadcast { text }) => tell_broadcast(inquiry, text, &mut teller).await?,
+        Ok(Request::Broadcast { text }) => teller.tell(&answer_broadcast(inquiry.broadcast(text).await)).await?,
         Ok(Request::Trace { uin }) => tell_trace(inquiry, Uin(uin), &mut reader, &mut teller).await?,
         Err(error) => {
             let message = format!("this is no request: {error}");
@@ -131,17 +130,6 @@ async fn tell_sessions(inquiry: &Inquiry, teller: &mut Teller) -> io::Result<()>
         }
     }
     teller.tell(&Answer::Done {}).await
-}
-
-async fn tell_broadcast(inquiry: &Inquiry, text: String, teller: &mut Teller) -> io::Result<()> {
-    let failed = match inquiry.broadcast(text).await {
-        Some(Ok(())) => return teller.tell(&Answer::Done {}).await,
-        Some(Err(Refusal::TooLong)) => (Problem::Request, "the text is longer than limits.text_max"),
-        Some(Err(Refusal::Malformed)) => (Problem::Request, "the text is empty, or has a NUL in it"),
-        Some(Err(_)) => (Problem::Storage, "the store failed, as the server's log says; nobody is told"),
-        None => (Problem::Unavailable, "the server is stopping"),
-    };
-    teller.tell(&Answer::failed(failed.0, failed.1)).await
 }
 
 /// Until whoever looks has seen enough, and hangs up.

@@ -79,23 +79,35 @@ impl Inquiry {
         verdict.await.ok()
     }
 
-    /// Whether all shards and the store answer within a time. The store is asked for something that waits for the commits before it.
+    /// Whether all shards answer within a time, and the store does what it is asked.
     pub(super) async fn health(&self, patience: Duration) -> Health {
+        self.ask_all(patience).await.0
+    }
+
+    /// Whether all shards and the store answer within a time, be it that the store failed: a database that is out of reach does not
+    /// come back because the server starts anew.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a service manager asks for it"))]
+    pub(super) async fn is_alive(&self, patience: Duration) -> bool {
+        let (health, outcome) = self.ask_all(patience).await;
+        health.answering == health.shards && outcome.is_some()
+    }
+
+    /// The store is asked for something that waits for the commits before it.
+    async fn ask_all(&self, patience: Duration) -> (Health, Option<Outcome>) {
         let (reports, mut received) = mpsc::unbounded_channel();
         self.mailboxes.send_all(|| Mail::Report(reports.clone()));
         drop(reports);
-        let mut health = Health { shards: self.shards(), answering: 0, store: false };
+        let (mut answering, mut outcome) = (0, None);
         let shards = async {
             while received.recv().await.is_some() {
-                health.answering += 1;
+                answering += 1;
             }
         };
-        let store = async {
-            health.store = matches!(self.errand(Uin::NONE, Work::LoadLastMessage).await, Some(Outcome::LastMessage(_)));
-        };
+        let store = async { outcome = self.errand(Uin::NONE, Work::LoadLastMessage).await };
         #[expect(clippy::disallowed_methods, reason = "the driver waits for the shards")]
         let _ = tokio::time::timeout(patience, async { tokio::join!(shards, store) }).await;
-        health
+        let store = matches!(outcome, Some(Outcome::LastMessage(_)));
+        (Health { shards: self.shards(), answering, store }, outcome)
     }
 
     /// Looks at a user until the receiver is dropped. It ends at once when somebody looks at one of the same shard already.

@@ -167,7 +167,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     let (watch, mut ended) = Watch::new();
     let (mailboxes, receivers) = Mailboxes::new(&shares);
 
-    let store = store::start(config.store.data.clone(), mailboxes.clone(), watch.clone()).await?;
+    let store = store::start(config.store.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
     let mut listening = Listening { udp: address, tunnel: None };

@@ -40,7 +40,7 @@ pub(super) async fn watchdog(inquiry: Inquiry) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if inquiry.health(PATIENCE.min(pause(limit))).await.is_healthy() {
+        if inquiry.is_alive(PATIENCE.min(pause(limit))).await {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("the store or a shard does not answer; the service manager is left in the dark");

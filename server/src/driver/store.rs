@@ -1,6 +1,5 @@
 //! The store's thread: requests in, replies out.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -9,7 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::mail::Mailboxes;
 use super::meter::{Metered, StoreMeter};
 use super::{RunError, Watch, runtime, spawn};
-use crate::store::{self, OpenError, SqliteReader, SqliteStore};
+use crate::config::StoreConfig;
+use crate::store::{self, Database, DatabaseReader, OpenError};
 
 /// The store at work.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct StoreThread {
 }
 
 /// Opens the database on a thread of its own and lets it work there.
-pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -> Result<StoreThread, RunError> {
+pub(super) async fn start(config: StoreConfig, mailboxes: Mailboxes, watch: Watch) -> Result<StoreThread, RunError> {
     let (requests, queue) = mpsc::unbounded_channel();
     let (opened, is_open) = oneshot::channel();
     let runtime = runtime()?;
@@ -30,7 +30,7 @@ pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -
     let metered = Arc::clone(&meter);
     let thread = spawn("store", watch, move || {
         runtime.block_on(async move {
-            match open(&folder).await {
+            match open(&config).await {
                 Ok((store, mut reader)) => {
                     metered.count_kept(&mut reader).await;
                     let _ = opened.send(Ok(()));
@@ -52,8 +52,8 @@ pub(super) async fn start(folder: PathBuf, mailboxes: Mailboxes, watch: Watch) -
     }
 }
 
-async fn open(folder: &Path) -> Result<(SqliteStore, SqliteReader), OpenError> {
-    let store = SqliteStore::open(folder).await?;
+async fn open(config: &StoreConfig) -> Result<(Database, DatabaseReader), OpenError> {
+    let store = Database::open(&config.data, config.database.as_ref()).await?;
     let reader = store.reader().await?;
     Ok((store, reader))
 }

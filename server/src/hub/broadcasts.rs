@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Instant, MessageKind, Uin};
+use myicq_wire::{Instant, MessageKind, Uin, UnixTime};
 
 use super::{Answer, Broadcaster, Content, Hub, Letter, Load, Question, Refusal, SessionKey, Tell, Waiting};
+use crate::config::Config;
 use crate::store::{Broadcast, Message, MessageId, Outcome, Work};
 use crate::time::Now;
 
@@ -62,6 +63,29 @@ impl Broadcasts {
     }
 }
 
+/// A broadcast with what stores it, unless this may not be said to everybody.
+///
+/// # Errors
+/// Why not.
+pub fn broadcast_work(
+    config: &Config,
+    now: UnixTime,
+    text: String,
+    next_id: impl FnOnce() -> MessageId,
+) -> Result<(Broadcast, Work), Refusal> {
+    let limits = &config.limits;
+    if text.is_empty() || text.contains('\0') {
+        return Err(Refusal::Malformed);
+    }
+    if text.len().max(config.legacy.charset.encode(&text).len()) > limits.text_max {
+        return Err(Refusal::TooLong);
+    }
+    let broadcast = Broadcast { id: next_id(), time: now, text };
+    let expired = now - limits.broadcast_lifetime;
+    let work = Work::StoreBroadcast { broadcast: broadcast.clone(), expired, max: BROADCASTS_MAX };
+    Ok((broadcast, work))
+}
+
 /// A broadcast as its readers get it.
 fn message(broadcast: Broadcast) -> Arc<Message> {
     let Broadcast { id, time, text } = broadcast;
@@ -92,17 +116,11 @@ impl Hub {
     }
 
     fn broadcast(&mut self, now: Now, by: Broadcaster, text: String) {
-        let limits = &self.config.limits;
-        if text.is_empty() || text.contains('\0') {
-            return self.end_broadcast(by, Err(Refusal::Malformed));
-        }
-        if text.len().max(self.config.legacy.charset.encode(&text).len()) > limits.text_max {
-            return self.end_broadcast(by, Err(Refusal::TooLong));
-        }
-        let expired = now.unix - limits.broadcast_lifetime;
-        let id = self.deliveries.next_id(now, &self.share);
-        let broadcast = Broadcast { id, time: now.unix, text };
-        let work = Work::StoreBroadcast { broadcast: broadcast.clone(), expired, max: BROADCASTS_MAX };
+        let Self { config, deliveries, share, .. } = self;
+        let (broadcast, work) = match broadcast_work(config, now.unix, text, || deliveries.next_id(now, share)) {
+            Ok(made) => made,
+            Err(refusal) => return self.end_broadcast(by, Err(refusal)),
+        };
         self.ask_store(work, Waiting::Broadcast(by, broadcast));
     }
 

@@ -30,6 +30,7 @@ use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 use rand::rngs::StdRng;
 
+pub use broadcasts::broadcast_work;
 pub use receipts::{Accepted, Receipt};
 pub use types::*;
 

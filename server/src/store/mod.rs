@@ -4,15 +4,21 @@
 //! account is done and answered in the order in which it was asked, each request seeing the earlier ones ([`run`]); and a
 //! write is answered when it is on the disk, not before: the server's acknowledgements stand on it.
 
+mod database;
+mod folder;
 mod lanes;
+mod ledger;
 mod memory;
 mod order;
+mod postgres;
 mod run;
 mod sqlite;
 
+pub use database::{Database, DatabaseReader, OpenError};
 pub use memory::MemoryStore;
+pub use postgres::{DatabaseUrl, PostgresReader, PostgresStore};
 pub use run::run;
-pub use sqlite::{BackupError, OpenError, SqliteReader, SqliteStore};
+pub use sqlite::{BackupError, SqliteReader, SqliteStore};
 
 use std::sync::Arc;
 

@@ -35,6 +35,7 @@ struct Person {
 pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     let folder = temporary_folder()?;
     force(&mut sources, "store.data", folder.path().join("data").display().to_string(), "--demo");
+    force(&mut sources, "store.database", "sqlite".to_owned(), "--demo");
     let is_placed = |given: &myicq_server::config::Override| given.setting.key() == "listen.udp";
     if !sources.overrides.iter().any(is_placed) {
         force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--demo");

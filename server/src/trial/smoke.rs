@@ -32,6 +32,7 @@ const WORDS: &[u8] = b"Is anybody there?";
 pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     let folder = temporary_folder()?;
     force(&mut sources, "store.data", folder.path().join("data").display().to_string(), "--smoke");
+    force(&mut sources, "store.database", "sqlite".to_owned(), "--smoke");
     force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--smoke");
     force(&mut sources, "listen.tunnel", "off".to_owned(), "--smoke");
     let config = sources.load()?.config;

@@ -87,3 +87,25 @@ fn packages_get_their_pages_from_the_program() {
     let file = write(&folder, "file", "");
     assert!(fails(myicqd(["man", &file]).output().unwrap(), 74).contains("cannot write manual pages to"));
 }
+
+#[test]
+fn the_password_of_a_database_is_shown_nowhere() {
+    let url = "postgres://ann:s3cret@db.example.org/chat?sslmode=disable";
+    for arguments in
+        [&["config", "check"][..], &["config", "show"], &["config", "show", "--json"], &["config", "check", "--json"]]
+    {
+        let printed = succeeds(myicqd(arguments).env("MYICQD_DATABASE", url).output().unwrap());
+        assert!(printed.contains("postgres://ann:***@db.example.org/chat?sslmode=disable"), "{printed}");
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
+    let folder = TempDir::new().unwrap();
+    let config = write(&folder, "myicqd.toml", "[store]\ndatabase = \"postgres://ann:s3cret@db:port/chat\"\n");
+    let line = fails(myicqd(["run", "--config", &config]).output().unwrap(), 2);
+    let expected = format!("myicqd: {config}:2: store.database: this is not allowed; it takes postgres://");
+    assert!(line.starts_with(&expected) && !line.contains("s3cret"), "{line}");
+    // Nobody listens at port 1.
+    let url = "postgres://ann:s3cret@127.0.0.1:1/chat";
+    let arguments = ["user", "list", "--database", url, "--data", folder.path().to_str().unwrap()];
+    let line = fails(myicqd(arguments).output().unwrap(), 74);
+    assert!(line.contains("cannot use postgres://ann:***@127.0.0.1:1/chat: ") && !line.contains("s3cret"), "{line}");
+}

@@ -5,6 +5,8 @@
 mod config;
 #[cfg(unix)]
 mod reload;
+#[cfg(unix)]
+mod store;
 mod trial;
 mod watching;
 

@@ -20,21 +20,37 @@ use super::{Server, fails, myicqd, succeeds, write};
 const PASSWORD: &[u8] = b"a-very-secret-password";
 
 /// A client that says what it is told to and acknowledges everything.
-struct Client {
+pub(super) struct Client {
     socket: UdpSocket,
-    uin: Uin,
+    pub(super) uin: Uin,
     seq: u16,
 }
 
 impl Client {
     /// A new user, logged in.
-    fn register(server: SocketAddr) -> Self {
+    pub(super) fn register(server: SocketAddr) -> Self {
+        let mut client = Self::new(server, Uin::NONE);
+        client.send(&Request::NewUin(NewUin { password: Secret(PASSWORD) }));
+        client.uin = client.until(|reply| if let Reply::NewUin(new) = reply { Some(new.uin) } else { None });
+        client.log_in();
+        client
+    }
+
+    /// A user whom [`Client::register`] has made, logged in.
+    pub(super) fn returning(server: SocketAddr, uin: Uin) -> Self {
+        let mut client = Self::new(server, uin);
+        client.log_in();
+        client
+    }
+
+    fn new(server: SocketAddr, uin: Uin) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-        let mut client = Self { socket, uin: Uin::NONE, seq: 0 };
-        client.send(&Request::NewUin(NewUin { password: Secret(PASSWORD) }));
-        client.uin = client.until(|reply| if let Reply::NewUin(new) = reply { Some(new.uin) } else { None });
+        Self { socket, uin, seq: 0 }
+    }
+
+    fn log_in(&mut self) {
         let login = Login {
             password: Secret(PASSWORD),
             status: Status::ONLINE,
@@ -42,12 +58,11 @@ impl Client {
             real_ip: Default::default(),
             port: 9,
         };
-        client.send(&Request::Login(login));
-        client.until(|reply| matches!(reply, Reply::Login(LoginReply::Success(_))).then_some(()));
-        client
+        self.send(&Request::Login(login));
+        self.until(|reply| matches!(reply, Reply::Login(LoginReply::Success(_))).then_some(()));
     }
 
-    fn send(&mut self, request: &Request<'_>) {
+    pub(super) fn send(&mut self, request: &Request<'_>) {
         self.seq += 1;
         let seq = Seq::new(self.seq);
         let envelope = Envelope { reserved: 0, uin: self.uin, session: SessionId(77), seq };
@@ -59,7 +74,7 @@ impl Client {
     }
 
     /// Takes and acknowledges what comes, up to what is waited for.
-    fn until<T>(&self, wanted: impl Fn(&Reply<'_>) -> Option<T>) -> T {
+    pub(super) fn until<T>(&self, wanted: impl Fn(&Reply<'_>) -> Option<T>) -> T {
         loop {
             let mut buffer = [0; 4_096];
             let len = self.socket.recv(&mut buffer).unwrap();

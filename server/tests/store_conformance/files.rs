@@ -4,15 +4,13 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use myicq_server::store::{MessageId, NotStored, OpenError, Outcome, SqliteStore, Work};
+use myicq_server::store::{OpenError, Outcome, SqliteStore, Work};
 use myicq_wire::Uin;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 
-use crate::{ANN, Asker, BOB, CID, create, keep, keep_up_to, load, message};
+use crate::{ANN, Asker, BOB, create, keep, message};
 
 async fn open(folder: &Path) -> Asker<SqliteStore> {
     Asker::new(SqliteStore::open(folder).await.unwrap())
@@ -99,36 +97,6 @@ async fn a_newer_database_is_left_alone() {
     assert!(matches!(error, OpenError::Newer { found: 999, known: 3, .. }), "{error:?}");
     assert!(error.to_string().ends_with("use that or a later myicqd"));
     assert_eq!(fs::read(folder.path().join("myicq.db")).unwrap(), before);
-}
-
-#[tokio::test]
-async fn a_database_of_the_first_version_keeps_what_it_holds() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("myicq.db");
-    let mut other = SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
-    let first = sqlx::migrate!("src/store/migrations").iter().take(1).cloned().collect();
-    Migrator::with_migrations(first).run(&mut other).await.unwrap();
-    let content = "INSERT INTO users (password_hash) VALUES ('one'), ('two'), ('three'); \
-                   INSERT INTO contacts VALUES (10001, 10002), (10002, 10003); \
-                   INSERT INTO auth_requests (asker, target) VALUES (10003, 10001); \
-                   INSERT INTO messages VALUES (7, 10002, 10001, 0, 7, 'gbk', X'746578742037'), \
-                   (3, 10002, 10001, 0, 3, 'gbk', X'746578742033'), (5, 10003, 10001, 0, 5, 'gbk', X'746578742035')";
-    other.execute(content).await.unwrap();
-    other.close().await.unwrap();
-
-    let mut asker = open(folder.path()).await;
-    let messages = [3, 7].map(|id| Arc::new(message(id, ANN, BOB))).to_vec();
-    assert_eq!(asker.ask(load(BOB, 0, 9)).await, Outcome::Messages(messages));
-    assert_eq!(asker.ask(Work::LoadLastMessage).await, Outcome::LastMessage(MessageId(7)));
-    assert_eq!((asker.contacts(ANN).await, asker.contacts(BOB).await), (vec![BOB], vec![CID]));
-    let answer = Work::AnswerAuthorization { asker: CID, target: ANN, granted: true, max: 9 };
-    assert_eq!(asker.ask(answer).await, Outcome::Authorized(true));
-    assert_eq!(asker.ask(keep(message(3, CID, ANN))).await, Outcome::Failed, "its number is taken");
-    assert_eq!(asker.ask(keep_up_to(message(8, ANN, BOB), 2, 9)).await, Outcome::Stored(Err(NotStored::MailboxFull)));
-    assert_eq!(asker.ask(Work::LoadLastBroadcast { uin: ANN }).await, Outcome::LastBroadcast(MessageId(0)));
-    assert_eq!(asker.ask(Work::RemoveUser { uin: CID }).await, Outcome::Removed(Some(1)));
-    assert_eq!((asker.waiting(BOB).await, asker.waiting(CID).await), (vec![3, 7], vec![]));
-    assert_eq!(asker.ask(create("hash")).await, Outcome::Created(Uin(10_004)), "the numbers go on");
 }
 
 #[tokio::test]

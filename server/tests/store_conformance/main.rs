@@ -1,7 +1,13 @@
 //! What every store must do, asked of each of them; and what only a store on a disk can do.
+//!
+//! The tests of PostgreSQL are ignored unless they are asked for: they need a server. `MYICQ_TEST_POSTGRES` is the URL of a database in
+//! which they may make schemas, and `cargo test --test store_conformance -- --ignored` runs them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod files;
+mod migrations;
+mod place;
+mod postgres;
 mod sequences;
 mod suite;
 mod users;
@@ -31,6 +37,36 @@ const EVIL: [&str; 8] = [
     "\r\n\t\u{1B}[2J",
     "X'41'||char(0)",
 ];
+
+/// Makes of each function a test of every store.
+macro_rules! on_every_backend {
+    ($($name:ident)*) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $name() {
+                super::$name(Asker::new(myicq_server::store::MemoryStore::default())).await;
+            })*
+        }
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test] async fn $name() {
+                let place = crate::place::Place::sqlite();
+                super::$name(Asker::new(place.open().await)).await;
+            })*
+        }
+        mod postgres {
+            use super::*;
+            $(#[tokio::test]
+            #[ignore = "needs a PostgreSQL server, named by MYICQ_TEST_POSTGRES as in .ci/run"]
+            async fn $name() {
+                let place = crate::place::Place::postgres().await;
+                super::$name(Asker::new(place.open().await)).await;
+                place.remove().await;
+            })*
+        }
+    };
+}
+use on_every_backend;
 
 /// Asks a store, and checks that the replies are those of the requests.
 struct Asker<S> {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use myicq_server::store::{
-    Broadcast, MemoryStore, Message, MessageId, Profile, Reply, Request, SqliteStore, Ticket, Work, run,
-};
+use myicq_server::store::{Broadcast, MemoryStore, Message, MessageId, Profile, Reply, Request, Ticket, Work, run};
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::place::Place;
 use crate::{ANN, Asker, EVIL, create, load, save};
 
 /// Few users, so that they meet; and numbers that nobody has.
@@ -114,44 +113,44 @@ fn everything() -> Vec<Work> {
 }
 
 /// In batches, each in one commit, against one by one.
-async fn compare(batches: Vec<Vec<Work>>) {
-    let folder = tempfile::tempdir().unwrap();
+async fn compare(place: Place, batches: Vec<Vec<Work>>) {
     let mut memory = Asker::new(MemoryStore::default());
-    let mut sqlite = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    let mut disk = Asker::new(place.open().await);
     for batch in batches {
         let expected = memory.ask_all(batch.clone()).await;
-        assert_eq!(sqlite.ask_all(batch.clone()).await, expected, "{batch:#?}");
+        assert_eq!(disk.ask_all(batch.clone()).await, expected, "{batch:#?}");
     }
     let expected = memory.ask_all(everything()).await;
-    assert_eq!(sqlite.ask_all(everything()).await, expected);
+    assert_eq!(disk.ask_all(everything()).await, expected);
 
-    sqlite.store.close().await;
-    let mut reopened = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    disk.store.close().await;
+    let mut reopened = Asker::new(place.open().await);
     assert_eq!(reopened.ask_all(everything()).await, expected, "after it was opened again");
+    reopened.store.close().await;
+    place.remove().await;
 }
 
 /// Through the loop of the server, whose answers may come in another order, against one by one. What nobody can rely on is left
 /// out: a user of whom it has not been answered yet that he came or went, and what is read from all users.
-async fn compare_loop(users: usize, works: Vec<Work>) {
-    let folder = tempfile::tempdir().unwrap();
+async fn compare_loop(place: Place, users: usize, works: Vec<Work>) {
     let mut memory = Asker::new(MemoryStore::default());
-    let mut sqlite = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    let mut disk = Asker::new(place.open().await);
     let registrations: Vec<Work> = (0..users).map(|_| create("hash")).collect();
-    assert_eq!(sqlite.ask_all(registrations.clone()).await, memory.ask_all(registrations).await);
+    assert_eq!(disk.ask_all(registrations.clone()).await, memory.ask_all(registrations).await);
     let is_left_out = |work: &Work| {
         matches!(work, Work::CreateUser { .. } | Work::AddUser { .. } | Work::RemoveUser { .. } | Work::CountMessages)
     };
     let works: Vec<Work> = works.into_iter().filter(|work| !is_left_out(work)).chain(everything()).collect();
     let expected = memory.ask_all(works.clone()).await;
 
-    let reader = sqlite.store.reader().await.unwrap();
+    let reader = disk.store.reader().await.unwrap();
     let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
     let numbered = (0..).map(Ticket).zip(works.clone()).map(|(ticket, work)| Request { ticket, work });
     let mut asked = numbered.collect::<Vec<_>>();
     let rest = asked.split_off(asked.len() / 2);
     asked.into_iter().for_each(|request| sender.send(request).unwrap());
     let (mut rest, mut answers) = (Some((sender, rest)), Vec::new());
-    let (store, reader) = run(sqlite.store, reader, requests, |replies| {
+    let (store, reader) = run(disk.store, reader, requests, |replies| {
         answers.extend(replies);
         // The other half while some of the first are under way.
         if let Some((sender, rest)) = rest.take() {
@@ -161,9 +160,18 @@ async fn compare_loop(users: usize, works: Vec<Work>) {
     .await;
     reader.close().await;
     store.close().await;
+    place.remove().await;
     answers.sort_unstable_by_key(|reply| reply.ticket);
     let expected = (0..).map(Ticket).zip(expected).map(|(ticket, outcome)| Reply { ticket, outcome });
     assert_eq!(answers, expected.collect::<Vec<_>>(), "{works:#?}");
+}
+
+fn batches() -> impl Strategy<Value = Vec<Vec<Work>>> {
+    vec(vec(prop_oneof![10 => work(), 1 => glance()], 1..60), 1..12)
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
 proptest! {
@@ -171,17 +179,25 @@ proptest! {
 
     #[test]
     fn the_loop_answers_as_one_by_one(users in 0..6_usize, works in vec(work(), 0..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(compare_loop(users, works));
+        block_on(compare_loop(Place::sqlite(), users, works));
     }
 
     #[test]
-    fn both_stores_answer_alike(
-        users in 0..6_usize,
-        mut batches in vec(vec(prop_oneof![10 => work(), 1 => glance()], 1..60), 1..12),
-    ) {
+    fn both_stores_answer_alike(users in 0..6_usize, mut batches in batches()) {
         batches.insert(0, (0..users).map(|_| create("hash")).collect());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(compare(batches));
+        block_on(compare(Place::sqlite(), batches));
+    }
+
+    #[test]
+    #[ignore = "needs a PostgreSQL server, named by MYICQ_TEST_POSTGRES as in .ci/run"]
+    fn the_loop_before_postgres_answers_as_one_by_one(users in 0..6_usize, works in vec(work(), 0..120)) {
+        block_on(async { compare_loop(Place::postgres().await, users, works).await });
+    }
+
+    #[test]
+    #[ignore = "needs a PostgreSQL server, named by MYICQ_TEST_POSTGRES as in .ci/run"]
+    fn postgres_answers_alike(users in 0..6_usize, mut batches in batches()) {
+        batches.insert(0, (0..users).map(|_| create("hash")).collect());
+        block_on(async { compare(Place::postgres().await, batches).await });
     }
 }

@@ -2,31 +2,11 @@
 
 use std::sync::Arc;
 
-use myicq_server::store::{
-    AddOutcome, Broadcast, Card, MemoryStore, Message, MessageId, NotStored, Outcome, Profile, SqliteStore, Store, Work,
-};
+use myicq_server::store::{AddOutcome, Broadcast, Card, Message, MessageId, NotStored, Outcome, Profile, Store, Work};
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 
-use crate::{ANN, Asker, BOB, CID, EVIL, NOBODY, create, keep, keep_up_to, load, message, save};
-
-macro_rules! on_every_backend {
-    ($($name:ident)*) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test] async fn $name() {
-                super::$name(Asker::new(MemoryStore::default())).await;
-            })*
-        }
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test] async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(Asker::new(SqliteStore::open(folder.path()).await.unwrap())).await;
-            })*
-        }
-    };
-}
+use crate::{ANN, Asker, BOB, CID, EVIL, NOBODY, create, keep, keep_up_to, load, message, on_every_backend, save};
 
 on_every_backend! {
     nothing_is_known_of_strangers

@@ -1,27 +1,10 @@
 //! What the administrator does with users, asked of every store.
 
-use myicq_server::store::{CHOSEN_UIN_MAX, MemoryStore, NotCreated, NotStored, Outcome, SqliteStore, Store, Work};
+use myicq_server::store::{CHOSEN_UIN_MAX, NotCreated, NotStored, Outcome, Store, Work};
 use myicq_wire::{Uin, UnixTime};
 
-use crate::{ANN, Asker, BOB, CID, EVIL, NOBODY, create, keep, message};
-
-macro_rules! on_every_backend {
-    ($($name:ident)*) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test] async fn $name() {
-                super::$name(Asker::new(MemoryStore::default())).await;
-            })*
-        }
-        mod sqlite {
-            use super::*;
-            $(#[tokio::test] async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(Asker::new(SqliteStore::open(folder.path()).await.unwrap())).await;
-            })*
-        }
-    };
-}
+use crate::place::Place;
+use crate::{ANN, Asker, BOB, CID, EVIL, NOBODY, create, keep, message, on_every_backend};
 
 on_every_backend! {
     users_get_the_number_that_is_chosen_or_the_next
@@ -77,12 +60,23 @@ async fn users_are_listed_in_pages<S: Store>(mut asker: Asker<S>) {
 
 #[tokio::test]
 async fn the_disk_knows_since_when_there_is_a_user() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut asker = Asker::new(SqliteStore::open(folder.path()).await.unwrap());
+    users_have_a_date(Place::sqlite()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server, named by MYICQ_TEST_POSTGRES as in .ci/run"]
+async fn postgres_knows_since_when_there_is_a_user() {
+    users_have_a_date(Place::postgres().await).await;
+}
+
+async fn users_have_a_date(place: Place) {
+    let mut asker = Asker::new(place.open().await);
     asker.register_three().await;
     let outcome = asker.ask(Work::ListUsers { after: Uin::NONE, limit: 1 }).await;
     let since = UnixTime(1_700_000_000_000_000);
     assert!(matches!(&outcome, Outcome::Users(users) if users[0].created > since), "{outcome:?}");
+    asker.store.close().await;
+    place.remove().await;
 }
 
 async fn a_removed_user_leaves_no_trace_and_his_number_rests<S: Store>(mut asker: Asker<S>) {

@@ -1,11 +1,6 @@
-//! Messages of many users in a few statements: what a batch stores and deletes is first worked out in memory, one after the
-//! other, and only what comes of it goes to the database.
-//!
-//! To count a full mailbox means to read a thousand rows, so the counts are kept. They hold because nobody else has the
-//! database while this store is open.
+//! Messages of many users in a few statements: the [`Ledger`] works out what comes of a batch, and only that goes to the database.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use myicq_wire::Uin;
@@ -14,11 +9,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row, query};
 
 use super::reads::{json, numbers};
-use crate::store::{Message, MessageId, NotStored, Outcome, Work};
-
-/// Mailboxes and pairs whose messages are counted, at most; some 30 MB. With more, all are forgotten before the next batch, and counted
-/// again as they are needed.
-const COUNTS_MAX: usize = 1 << 20;
+use crate::store::ledger::{Counts, Ledger};
+use crate::store::{Message, Outcome, Work};
 
 /// Rows that one statement inserts: as many as there are, in a few lengths, so that each is prepared once.
 const INSERT_LENGTHS: [usize; 4] = [128, 32, 8, 1];
@@ -32,103 +24,6 @@ static INSERTS: LazyLock<[(usize, String); INSERT_LENGTHS.len()]> = LazyLock::ne
     })
 });
 
-/// How many messages are kept, as far as that has been asked.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    mailboxes: HashMap<Uin, usize>,
-    /// By recipient and sender, in some of those mailboxes. Where fewer are kept than may be from one sender, nobody asks.
-    pairs: HashMap<(Uin, Uin), usize>,
-    /// Whose pairs are counted.
-    paired: HashSet<Uin>,
-    /// No message has a higher number.
-    last: MessageId,
-}
-
-impl Counts {
-    pub(super) fn new(last: MessageId) -> Self {
-        Self { last, ..Self::default() }
-    }
-
-    /// To be called when the database is not what the last batch has made of it.
-    pub(super) fn forget(&mut self) {
-        self.mailboxes.clear();
-        self.pairs.clear();
-        self.paired.clear();
-    }
-
-    fn count(&mut self, recipient: Uin, sender: Uin) {
-        *self.mailboxes.entry(recipient).or_default() += 1;
-        if self.paired.contains(&recipient) {
-            *self.pairs.entry((recipient, sender)).or_default() += 1;
-        }
-    }
-
-    fn uncount(&mut self, recipient: Uin, sender: Uin) {
-        if let Some(kept) = self.mailboxes.get_mut(&recipient) {
-            *kept = kept.saturating_sub(1);
-        }
-        if let Entry::Occupied(mut kept) = self.pairs.entry((recipient, sender)) {
-            *kept.get_mut() -= 1;
-            if *kept.get() == 0 {
-                kept.remove();
-            }
-        }
-    }
-
-    /// Counts whatever is needed for `works`. Recipients who do not exist are left out.
-    async fn load(&mut self, connection: &mut SqliteConnection, works: &[(usize, &Work)]) -> Result<()> {
-        if self.mailboxes.len() + self.pairs.len() > COUNTS_MAX {
-            self.forget();
-        }
-        // How many come for each, and how few may be of one sender.
-        let mut coming: BTreeMap<Uin, (usize, usize)> = BTreeMap::new();
-        for (_, work) in works {
-            if let Work::StoreMessage { message, pair_max, .. } = work {
-                let (count, least) = coming.entry(message.to).or_insert((0, usize::MAX));
-                (*count, *least) = (*count + 1, (*least).min(*pair_max));
-            }
-        }
-        let unknown = coming.keys().filter(|uin| !self.mailboxes.contains_key(uin));
-        let unknown: Vec<u32> = unknown.map(|uin| uin.0).collect();
-        self.load_mailboxes(connection, unknown).await?;
-        let may_ask = coming.into_iter().filter(|(uin, (count, least))| {
-            self.mailboxes.get(uin).is_some_and(|kept| kept.saturating_add(*count) > *least)
-        });
-        let unknown = may_ask.map(|(uin, _)| uin).filter(|uin| !self.paired.contains(uin));
-        let unknown: Vec<u32> = unknown.map(|uin| uin.0).collect();
-        self.load_pairs(connection, unknown).await
-    }
-
-    async fn load_mailboxes(&mut self, connection: &mut SqliteConnection, recipients: Vec<u32>) -> Result<()> {
-        if recipients.is_empty() {
-            return Ok(());
-        }
-        let sql = "SELECT uin, (SELECT count(*) FROM messages WHERE recipient = uin) \
-                   FROM json_each(?) CROSS JOIN users ON uin = value";
-        for row in query(sql).bind(json(recipients)).fetch_all(connection).await? {
-            let kept: i64 = row.try_get(1)?;
-            self.mailboxes.insert(Uin(row.try_get(0)?), kept.try_into().unwrap_or(usize::MAX));
-        }
-        Ok(())
-    }
-
-    async fn load_pairs(&mut self, connection: &mut SqliteConnection, recipients: Vec<u32>) -> Result<()> {
-        if recipients.is_empty() {
-            return Ok(());
-        }
-        let sql =
-            "SELECT value, (SELECT json_group_array(sender) FROM messages WHERE recipient = value) FROM json_each(?)";
-        for row in query(sql).bind(json(recipients)).fetch_all(connection).await? {
-            let recipient = Uin(row.try_get(0)?);
-            self.paired.insert(recipient);
-            for sender in numbers(&row, 1)? {
-                *self.pairs.entry((recipient, Uin(sender))).or_default() += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Stores and deletes messages, as if one after the other, within the transaction that is open. With an error, which is the
 /// database's, the transaction is to be taken back.
 pub(super) async fn perform(
@@ -136,9 +31,10 @@ pub(super) async fn perform(
     counts: &mut Counts,
     works: &[(usize, &Work)],
 ) -> Result<Vec<(usize, Outcome)>> {
-    counts.load(connection, works).await?;
-    let kept = load_kept(connection, counts.last, works).await?;
-    let mut ledger = Ledger { counts, kept, new: BTreeMap::new(), deleted: Vec::new() };
+    load_mailboxes(connection, counts, works).await?;
+    load_pairs(connection, counts, works).await?;
+    let kept = load_kept(connection, counts.named(works)).await?;
+    let mut ledger = Ledger::new(counts, kept);
     let outcomes = works.iter().map(|&(place, work)| (place, ledger.perform(work))).collect();
     let Ledger { new, deleted, .. } = ledger;
     if !deleted.is_empty() {
@@ -150,20 +46,42 @@ pub(super) async fn perform(
     Ok(outcomes)
 }
 
-/// Those messages that are named in `works` and lie in the database, with their recipients and senders.
-async fn load_kept(
+async fn load_mailboxes(
     connection: &mut SqliteConnection,
-    last: MessageId,
+    counts: &mut Counts,
     works: &[(usize, &Work)],
-) -> Result<HashMap<i64, (Uin, Uin)>> {
-    let numbers_of = works.iter().filter_map(|(_, work)| match work {
-        Work::StoreMessage { message, .. } => Some(message.id),
-        Work::DeleteMessage { id, .. } => Some(*id),
-        _ => None,
-    });
-    let mut ids: Vec<i64> = numbers_of.filter(|&id| id <= last).filter_map(|id| id.0.try_into().ok()).collect();
-    ids.sort_unstable();
-    ids.dedup();
+) -> Result<()> {
+    let recipients = counts.unknown_mailboxes(works);
+    if recipients.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT uin, (SELECT count(*) FROM messages WHERE recipient = uin) \
+               FROM json_each(?) CROSS JOIN users ON uin = value";
+    let recipients = json(recipients.into_iter().map(|uin| uin.0));
+    for row in query(sql).bind(recipients).fetch_all(connection).await? {
+        counts.learn_mailbox(Uin(row.try_get(0)?), row.try_get(1)?);
+    }
+    Ok(())
+}
+
+async fn load_pairs(connection: &mut SqliteConnection, counts: &mut Counts, works: &[(usize, &Work)]) -> Result<()> {
+    let recipients = counts.unknown_pairs(works);
+    if recipients.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT value, (SELECT json_group_array(sender) FROM messages WHERE recipient = value) FROM json_each(?)";
+    let recipients = json(recipients.into_iter().map(|uin| uin.0));
+    for row in query(sql).bind(recipients).fetch_all(connection).await? {
+        let recipient = Uin(row.try_get(0)?);
+        for sender in numbers(&row, 1)? {
+            counts.learn_pair(recipient, Uin(sender), 1);
+        }
+    }
+    Ok(())
+}
+
+/// Those of some messages that lie in the database, with their recipients and senders.
+async fn load_kept(connection: &mut SqliteConnection, ids: Vec<i64>) -> Result<HashMap<i64, (Uin, Uin)>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -172,65 +90,6 @@ async fn load_kept(
     let row = query(sql).bind(json(ids)).fetch_one(connection).await?;
     let kept = numbers::<(i64, u32, u32)>(&row, 0)?.into_iter();
     Ok(kept.map(|(id, recipient, sender)| (id, (Uin(recipient), Uin(sender)))).collect())
-}
-
-/// What a batch makes of the messages that it names.
-struct Ledger<'a> {
-    counts: &'a mut Counts,
-    /// Those that are there, by number, with recipient and sender.
-    kept: HashMap<i64, (Uin, Uin)>,
-    /// Those of them that are not in the database yet.
-    new: BTreeMap<i64, (i64, &'a Message)>,
-    /// Those that are still in the database.
-    deleted: Vec<i64>,
-}
-
-impl<'a> Ledger<'a> {
-    fn perform(&mut self, work: &'a Work) -> Outcome {
-        match *work {
-            Work::StoreMessage { ref message, max, pair_max } => self.store(message, max, pair_max),
-            Work::DeleteMessage { recipient, id } => {
-                self.delete(recipient, id);
-                Outcome::Done
-            }
-            _ => Outcome::Failed,
-        }
-    }
-
-    fn store(&mut self, message: &'a Message, max: usize, pair_max: usize) -> Outcome {
-        let (Ok(id), Ok(time)) = (i64::try_from(message.id.0), i64::try_from(message.time.0)) else {
-            return Outcome::Failed;
-        };
-        let (from, to) = (message.from, message.to);
-        let Some(&in_mailbox) = self.counts.mailboxes.get(&to) else {
-            return Outcome::Stored(Err(NotStored::NoSuchUser));
-        };
-        // Not counted where there is room in any case.
-        let of_pair = self.counts.pairs.get(&(to, from)).copied().unwrap_or_default();
-        if in_mailbox >= max || of_pair >= pair_max {
-            return Outcome::Stored(Err(NotStored::MailboxFull));
-        }
-        if self.kept.contains_key(&id) {
-            return Outcome::Failed;
-        }
-        self.kept.insert(id, (to, from));
-        self.new.insert(id, (time, message));
-        self.counts.count(to, from);
-        self.counts.last = self.counts.last.max(message.id);
-        Outcome::Stored(Ok(()))
-    }
-
-    fn delete(&mut self, recipient: Uin, id: MessageId) {
-        let Ok(id) = i64::try_from(id.0) else { return };
-        let Some(&(to, from)) = self.kept.get(&id) else { return };
-        if to == recipient {
-            self.kept.remove(&id);
-            self.counts.uncount(to, from);
-            if self.new.remove(&id).is_none() {
-                self.deleted.push(id);
-            }
-        }
-    }
 }
 
 /// Inserts messages with their numbers and times, by rising number: the table grows at its end.
@@ -253,23 +112,4 @@ async fn insert(connection: &mut SqliteConnection, mut messages: &[(i64, (i64, &
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::SqliteStore;
-    use super::*;
-
-    #[tokio::test]
-    async fn counts_are_forgotten_beyond_their_maximum() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = SqliteStore::open(folder.path()).await.unwrap();
-        let mut counts = Counts::default();
-        counts.mailboxes.extend((1..).map(|uin| (Uin(uin), 1)).take(COUNTS_MAX));
-        counts.load(&mut store.connection, &[]).await.unwrap();
-        assert_eq!(counts.mailboxes.len(), COUNTS_MAX);
-        counts.pairs.insert((Uin(1), Uin(2)), 1);
-        counts.load(&mut store.connection, &[]).await.unwrap();
-        assert!(counts.mailboxes.is_empty() && counts.pairs.is_empty());
-    }
 }

@@ -14,7 +14,6 @@ mod users;
 mod work;
 
 pub use backup::BackupError;
-pub use open::OpenError;
 pub use reader::SqliteReader;
 
 use std::fmt;
@@ -25,9 +24,9 @@ use std::slice;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
+use super::ledger::Counts;
 use super::order::{Stage, stages};
 use super::{Outcome, Reply, Request, Store, Work};
-use mail::Counts;
 use work::Fault;
 
 /// A store in a SQLite file. While it is open, nobody else can open it.

@@ -1,7 +1,5 @@
-//! Finding, making and locking the file; and every way in which that can go wrong, with what to do about it.
+//! Finding, making and opening the file; and what it means when that goes wrong.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,69 +7,19 @@ use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
-use super::mail::Counts;
 use super::{SqliteReader, SqliteStore, primary_code, work};
-use crate::store::MessageId;
+use crate::store::folder::{lock, open_private};
+use crate::store::ledger::Counts;
+use crate::store::{MessageId, OpenError};
 
 /// The database, in the folder that is opened.
 pub(super) const DATABASE: &str = "myicq.db";
-
-/// Whoever has locked this file has the database to himself. SQLite's own locks are held only during a transaction.
-const LOCK: &str = "myicqd.lock";
 
 /// How long a transaction waits for another program that has the database, such as a backup.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every step from an empty file to the tables of this version, in order.
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
-
-/// Why a store cannot be opened. Each in one line, with what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder or a file in it cannot be made or written.
-    #[error("cannot write in the data folder {}: make it writable for this user, or name another one with --data", .folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Another process has it.
-    #[error("the data folder {} is in use by another myicqd: stop that one, or name another folder with --data", .folder.display())]
-    InUse {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A later version has written it.
-    #[error(
-        "{} is from a newer myicqd (version {found} of its tables, this one knows {known}): use that or a later myicqd",
-        .file.display()
-    )]
-    Newer {
-        /// The database.
-        file: PathBuf,
-        /// The version of its tables.
-        found: i64,
-        /// The latest that this program knows.
-        known: i64,
-    },
-    /// It is not what it was when it was written, or never was a database.
-    #[error("{} is damaged or not a database: move it away and put a backup in its place", .file.display())]
-    Corrupt {
-        /// The database.
-        file: PathBuf,
-        /// What SQLite says.
-        source: Box<MigrateError>,
-    },
-    /// Anything else.
-    #[error("cannot open {}: if another program is using it, end that and try again", .file.display())]
-    Database {
-        /// The database.
-        file: PathBuf,
-        /// What SQLite says.
-        source: Box<MigrateError>,
-    },
-}
 
 impl SqliteStore {
     /// Opens the database in a folder; makes both where they are missing, for this user's eyes only; brings an older one up to date.
@@ -125,7 +73,7 @@ fn explain(file: PathBuf, source: MigrateError) -> OpenError {
     let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     let code = match &source {
         MigrateError::VersionMissing(found) if *found > known => {
-            return OpenError::Newer { file, found: *found, known };
+            return OpenError::Newer { database: file.display().to_string(), found: *found, known };
         }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => primary_code(error),
         _ => None,
@@ -135,30 +83,4 @@ fn explain(file: PathBuf, source: MigrateError) -> OpenError {
         Some(11 | 26) => OpenError::Corrupt { file, source },
         _ => OpenError::Database { file, source },
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the store is where files are touched")]
-fn lock(folder: &Path) -> Result<File, OpenError> {
-    let failed = |source| OpenError::Folder { folder: folder.to_owned(), source };
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder).map_err(failed)?;
-
-    let file = open_private(&folder.join(LOCK)).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// Opens a file for writing, as it is; makes an empty one that only this user can read where there is none.
-#[expect(clippy::disallowed_methods, reason = "the store is where files are touched")]
-fn open_private(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
 }

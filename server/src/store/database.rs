@@ -73,7 +73,7 @@ pub enum OpenError {
         /// The database.
         url: DatabaseUrl,
         /// What it says.
-        source: Box<MigrateError>,
+        source: Box<sqlx::Error>,
     },
 }
 

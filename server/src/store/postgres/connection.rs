@@ -75,7 +75,8 @@ impl Connection {
         if role == Role::Writer {
             MIGRATIONS.run(&mut connection).await.map_err(|error| match error {
                 MigrateError::VersionMissing(found) if found > known() => newer(url, found),
-                error => failed(url, error),
+                MigrateError::Execute(error) => failed(url, error),
+                error => failed(url, error.into()),
             })?;
         }
         let last = work::last_message(&mut connection).await.map_err(|error| failed(url, error))?;
@@ -136,8 +137,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn failed(url: &DatabaseUrl, source: impl Into<MigrateError>) -> OpenError {
-    OpenError::Server { url: url.clone(), source: Box::new(source.into()) }
+fn failed(url: &DatabaseUrl, source: Error) -> OpenError {
+    OpenError::Server { url: url.clone(), source: Box::new(source) }
 }
 
 fn newer(url: &DatabaseUrl, found: i64) -> OpenError {
@@ -152,7 +153,7 @@ fn known() -> i64 {
 async fn connect(url: &DatabaseUrl, role: Role) -> Result<PgConnection, OpenError> {
     let connecting = within(CONNECT_TIMEOUT, options(url, role).connect()).await;
     let mut connection = connecting.map_err(|error| failed(url, error))?;
-    check(&mut connection, url).await?;
+    check(&mut connection, url, role).await?;
     if role == Role::Writer {
         let lock = query("SELECT pg_advisory_lock($1, hashtext(current_schema()))").bind(LOCK);
         lock.execute(&mut connection).await.map_err(|error| match is_busy(&error) {
@@ -177,7 +178,8 @@ async fn reconnect(url: &DatabaseUrl, role: Role) -> Result<(PgConnection, Messa
 
 fn options(url: &DatabaseUrl, role: Role) -> PgConnectOptions {
     let read_only = if role == Role::Reader { "on" } else { "off" };
-    url.options().options([
+    // Each batch is measured, and its statements are known.
+    url.options().disable_statement_logging().options([
         // A COMMIT is answered when it is on the disk. An acknowledgement is a promise.
         ("synchronous_commit", "on"),
         ("default_transaction_read_only", read_only),
@@ -192,7 +194,7 @@ fn options(url: &DatabaseUrl, role: Role) -> PgConnectOptions {
 }
 
 /// Whether the database can keep what it is given.
-async fn check(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<(), OpenError> {
+async fn check(connection: &mut PgConnection, url: &DatabaseUrl, role: Role) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_encoding') = 'UTF8', pg_is_in_recovery(), \
                current_setting('fsync') = 'on', current_schema() IS NOT NULL";
     let asked = query_as::<_, (bool, bool, bool, bool)>(sql).fetch_one(connection).await;
@@ -207,7 +209,7 @@ async fn check(connection: &mut PgConnection, url: &DatabaseUrl) -> Result<(), O
     if !has_schema {
         return unfit("no schema of its search_path exists: make one, or leave the search_path alone");
     }
-    if !is_synced {
+    if !is_synced && role == Role::Writer {
         tracing::warn!("{url} runs with fsync = off: what is acknowledged is lost with the power");
     }
     Ok(())

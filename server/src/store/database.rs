@@ -57,13 +57,13 @@ pub enum OpenError {
     #[error("the database {url} is in use by another myicqd: stop that one, or name another database with --database")]
     ServerInUse {
         /// The database.
-        url: DatabaseUrl,
+        url: String,
     },
     /// A PostgreSQL server has the database, and it will not do.
     #[error("cannot use {url}: {why}")]
     Unfit {
         /// The database.
-        url: DatabaseUrl,
+        url: String,
         /// Why, and what to do.
         why: &'static str,
     },
@@ -71,7 +71,7 @@ pub enum OpenError {
     #[error("cannot use {url}: see that PostgreSQL runs there, and has this user and this database")]
     Server {
         /// The database.
-        url: DatabaseUrl,
+        url: String,
         /// What it says.
         source: Box<sqlx::Error>,
     },

@@ -138,7 +138,7 @@ fn now() -> Instant {
 }
 
 fn failed(url: &DatabaseUrl, source: Error) -> OpenError {
-    OpenError::Server { url: url.clone(), source: Box::new(source) }
+    OpenError::Server { url: url.to_string(), source: Box::new(source) }
 }
 
 fn newer(url: &DatabaseUrl, found: i64) -> OpenError {
@@ -157,7 +157,7 @@ async fn connect(url: &DatabaseUrl, role: Role) -> Result<PgConnection, OpenErro
     if role == Role::Writer {
         let lock = query("SELECT pg_advisory_lock($1, hashtext(current_schema()))").bind(LOCK);
         lock.execute(&mut connection).await.map_err(|error| match is_busy(&error) {
-            true => OpenError::ServerInUse { url: url.clone() },
+            true => OpenError::ServerInUse { url: url.to_string() },
             false => failed(url, error),
         })?;
     }
@@ -199,7 +199,7 @@ async fn check(connection: &mut PgConnection, url: &DatabaseUrl, role: Role) -> 
                current_setting('fsync') = 'on', current_schema() IS NOT NULL";
     let asked = query_as::<_, (bool, bool, bool, bool)>(sql).fetch_one(connection).await;
     let (is_utf8, is_standby, is_synced, has_schema) = asked.map_err(|error| failed(url, error))?;
-    let unfit = |why| Err(OpenError::Unfit { url: url.clone(), why });
+    let unfit = |why| Err(OpenError::Unfit { url: url.to_string(), why });
     if !is_utf8 {
         return unfit("its encoding is not UTF8: make one with `createdb -E UTF8 -T template0`");
     }

@@ -44,6 +44,9 @@ pub enum Misuse {
     /// More is required than is offered, or more offered than this library has.
     #[error("what is required must be offered, and this client offers cbc, utf8, sealed, receipts and once at most")]
     Capabilities,
+    /// A user of a proxy without a name, or with a colon or a control character in it.
+    #[error("the user of the proxy has no name, or one with a colon or a control character in it")]
+    ProxyUser,
     /// The request is longer than a datagram.
     #[error("the request does not fit into a datagram")]
     TooLarge,
@@ -285,6 +288,9 @@ pub enum RequestError {
     /// Acknowledged, but the reply that should have followed never came.
     #[error("the server acknowledged the request and did not reply to it")]
     NoReply,
+    /// The connection was lost before the answer came, and asking again might do it twice.
+    #[error("the connection was lost before the answer came: it may have arrived or not")]
+    Unknown,
     /// The session ended before. Whether the request arrived is not known.
     #[error("the session ended before the answer came: {0}")]
     Ended(EndReason),

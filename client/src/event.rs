@@ -14,7 +14,7 @@ use crate::message::Message;
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
-    /// The session is open.
+    /// A session is open: the first one, or another one after the connection was lost.
     LoggedIn {
         /// The address from which the server sees the client.
         ip: Ipv4Addr,
@@ -178,7 +178,21 @@ pub enum Event {
         #[cfg_attr(feature = "serde", serde(serialize_with = "as_text"))]
         reason: FileError,
     },
-    /// The session has ended. The last event of all.
+    /// The server does not answer any more. Another session is tried at the time that is said here, and again and again, each time after
+    /// another event like this one. What is asked meanwhile waits.
+    ConnectionLost {
+        /// Why, or why the last try has failed.
+        reason: EndReason,
+        /// In how many milliseconds the next try is.
+        retry_in_ms: u64,
+    },
+    /// The server answers again.
+    ConnectionResumed {
+        /// Whether in another session. Then [`LoggedIn`](Event::LoggedIn) follows, and whoever is here is told anew: the others are not, even
+        /// if nobody said that they went. Groups have been left.
+        new_session: bool,
+    },
+    /// The session has ended, and no other is tried. The last event of all.
     Ended {
         /// Why.
         reason: EndReason,

@@ -22,12 +22,14 @@
 //! The protocol protects nothing against somebody who listens on the way: LOGIN carries the password in the clear, and
 //! the cipher is DES with that password, also where a server seals what it sends ([`Capabilities::SEALED`]).
 //!
-//! Features, all additive: `tokio` (default), `serde` (events, messages and profiles can be serialized), `tracing`
+//! Features, all additive: `tokio` (default), `blocking` (the same without async), `serde` (events, messages and profiles can be serialized), `tracing`
 //! (what the driver does), `cli` (default; what the command `myicq` needs).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod account;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(feature = "tokio")]
 pub mod driver;
 mod error;
@@ -41,15 +43,23 @@ mod seen;
 
 pub use account::{
     Answer, Arrival, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
-    RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
+    Reconnect, RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
 };
 #[cfg(feature = "tokio")]
-pub use driver::{AcceptFile, Builder, Client, ConnectError, Direct, DirectStats, Events, FileOffer, Receipt};
+pub use driver::{
+    AcceptFile, Builder, Client, ConnectError, Direct, DirectStats, Events, FileOffer, Health, MAX_PROXY_LOGIN_LEN,
+    ProxyError, ProxyLogin, Receipt, SocksError,
+};
 pub use error::{EndReason, FileError, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, TransferId, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
-pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, MAX_PASSWORD_LEN, Status, Uin};
+pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, Instant, MAX_PASSWORD_LEN, Status, Uin};
 
 pub use password::Password;
 pub use profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};
 pub use seen::{MAX_SEEN, SeenMessages};
+
+/// The examples of the crate's page are compiled, too.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the little server of these tests is a test, too")]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use myicq_client::account::{Account, Connection};
 use myicq_client::{
-    Client, ConnectError, EndReason, Event, LoginRefused, Message, Misuse, Password, RequestError, Uin,
+    Builder, Client, ConnectError, EndReason, Event, Events, LoginRefused, Message, Misuse, Password, Receipt,
+    Reconnect, RequestError, SeenMessages, Uin,
 };
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::{
@@ -34,9 +37,13 @@ struct Echo {
 }
 
 impl Echo {
-    #[expect(clippy::disallowed_methods, reason = "the test is the server's driver")]
     async fn start() -> (SocketAddr, JoinHandle<Self>) {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test is the server's driver")]
+    async fn start_at(address: SocketAddr) -> (SocketAddr, JoinHandle<Self>) {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         let echo = Self { socket, seq: Seq::new(65_000).unwrap(), commands: Vec::new(), acknowledged: Vec::new() };
         (address, tokio::spawn(echo.run()))
@@ -182,6 +189,62 @@ async fn without_a_reader_messages_stay_with_the_server() {
     assert_eq!(echo.commands.last(), Some(&Command::Logout), "the last handle is gone");
     assert!(!echo.acknowledged.contains(&Seq::new(65_001).unwrap()));
 }
+
+/// The old session is lost when nobody listens any more at the server's port, and another one opened when somebody does.
+#[tokio::test]
+async fn a_server_that_starts_again_gets_another_session() {
+    let (server, echo) = Echo::start().await;
+    let mut policy = Reconnect::default();
+    policy.first = Duration::from_millis(10);
+    let builder = Client::builder(server.to_string()).credentials(ALICE, password()).reconnect(policy);
+    let (client, mut events) = builder.connect().await.unwrap();
+    assert!(matches!(events.next().await, Some(Event::LoggedIn { .. })));
+    assert!(client.health().await.unwrap().is_answering);
+    echo.abort();
+    assert!(echo.await.is_err(), "its socket is gone with it");
+
+    let asking = client.clone();
+    #[expect(clippy::disallowed_methods, reason = "somebody asks while the connection is lost")]
+    let contacts = tokio::spawn(async move { asking.contacts().await });
+    let lost = events.next().await;
+    assert!(matches!(lost, Some(Event::ConnectionLost { reason: EndReason::Unreachable, .. })), "{lost:?}");
+    assert!(!client.health().await.unwrap().is_answering);
+    let (_, echo) = Echo::start_at(server).await;
+    loop {
+        match events.next().await {
+            Some(Event::ConnectionLost { .. }) => {}
+            Some(Event::ConnectionResumed { new_session: true }) => break,
+            event => panic!("{event:?}"),
+        }
+    }
+    assert!(matches!(events.next().await, Some(Event::LoggedIn { .. })));
+    assert_eq!(contacts.await.unwrap(), Ok(vec![BOB]));
+    assert_eq!(client.logout().await, EndReason::LoggedOut);
+    assert_eq!(echo.await.unwrap().commands.last(), Some(&Command::Logout));
+    assert_eq!(client.health().await, None);
+}
+
+/// Everything may go to another thread and stay there.
+#[test]
+fn what_is_public_is_send_and_static() {
+    fn is_free<T: Send + 'static>() {}
+    fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<Client>();
+    is_free::<Events>();
+    is_free::<Receipt>();
+    is_shared::<Builder>();
+    is_shared::<Event>();
+    is_shared::<ConnectError>();
+    is_shared::<RequestError>();
+    is_shared::<SeenMessages>();
+    is_free::<Account>();
+    is_free::<Connection>();
+    fn future<F: Future + Send + 'static>(_: F) {}
+    future(Client::builder("").connect());
+    future(Client::builder("").register(&PASSWORD_OF_A_FUTURE));
+}
+
+static PASSWORD_OF_A_FUTURE: std::sync::LazyLock<Password> = std::sync::LazyLock::new(password);
 
 #[tokio::test]
 async fn a_registration() {

@@ -39,6 +39,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The options by which `myicq` reaches it.
     pub way: Vec<String>,
+    /// Where `myicq` keeps what it keeps.
+    home: PathBuf,
     // Held open, so that the server never writes into a closed pipe.
     stdout: BufReader<ChildStdout>,
 }
@@ -69,12 +71,13 @@ impl Server {
         let mut line = String::new();
         stdout.read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening on udp ").and_then(|address| address.parse().ok());
-        let Some(address) = address else {
+        let Some(address): Option<SocketAddr> = address else {
             child.kill()?;
             let status = child.wait()?;
             return Err(io::Error::other(format!("it said {line:?} instead of where it listens, and ended: {status}")));
         };
-        Ok(Self { address, way: vec!["--server".into(), address.to_string()], child, stdout })
+        let (way, home) = (vec!["--server".into(), address.to_string()], folder.join("home"));
+        Ok(Self { address, way, home, child, stdout })
     }
 
     /// Where it listens for the tunnel, if it was started with one.
@@ -106,6 +109,7 @@ impl Server {
         let mut command = Command::new(program("myicq"));
         command.args(arguments).args(&self.way).arg("--password-stdin");
         command.args(uin.into_iter().flat_map(|uin| ["--uin", uin]));
+        command.env("XDG_DATA_HOME", &self.home);
         command.env_remove("MYICQ_SERVER").env_remove("MYICQ_UIN").env_remove("MYICQ_PASSWORD_FILE");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -57,6 +57,21 @@ fn proxy(target: SocketAddr) -> (SocketAddr, std::thread::JoinHandle<String>) {
     (address, thread)
 }
 
+#[test]
+fn a_proxy_that_wants_to_know_is_told_who_one_is() {
+    let (folder, mut server, tunnel) = start(&[]);
+    let (address, proxy) = proxy(tunnel);
+    let file = folder.path().join("proxy-password");
+    std::fs::write(&file, "secret\n").unwrap();
+    let url = format!("http://ann@{address}");
+    let file = file.to_str().unwrap();
+    server.way = way(&["--server", "icq.example", "--proxy", &url, "--proxy-password-file", file]);
+    server.done(&["register"], None, PASSWORD);
+    let asked = proxy.join().unwrap();
+    // "ann:secret"
+    assert!(asked.contains("\r\nProxy-Authorization: Basic YW5uOnNlY3JldA==\r\n"), "{asked}");
+}
+
 /// With several shards the two belong to different ones, and the tunnel to none.
 #[test]
 fn sessions_are_the_same_by_each_way() {
@@ -138,11 +153,11 @@ fn so_many_connections_of_one_address_are_taken_and_no_more() {
 }
 
 #[test]
-fn a_session_ends_with_its_stream() {
+fn a_session_is_lost_with_its_stream() {
     let (_folder, mut server, tunnel) = start(&[]);
     server.way = way(&["--server", &tunnel.to_string(), "--tunnel"]);
     let anna = &server.done(&["register"], None, PASSWORD);
-    let listening = server.listen(anna, PASSWORD);
+    let mut listening = server.listen(anna, PASSWORD);
     server.kill();
-    assert_eq!(listening.wait().code(), Some(6));
+    assert_eq!(listening.wait_for("connection_lost")["reason"], "lost");
 }

@@ -69,3 +69,8 @@ pub use reply::*;
 pub use request::*;
 pub use time::{Instant, UnixTime};
 pub use writer::Writer;
+
+/// The examples of the crate's page are compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

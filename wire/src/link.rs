@@ -311,6 +311,11 @@ impl Link {
         self.receiving.early_count()
     }
 
+    /// How long an acknowledgement is waited for at first, as measured (RFC 6298), or as `timing` has it before there is a measurement.
+    pub fn timeout(&self, timing: &Timing) -> Duration {
+        self.sending.timeout(timing)
+    }
+
     /// The smoothed round trip, once one was measured.
     pub fn round_trip(&self) -> Option<Duration> {
         self.sending.round_trip()

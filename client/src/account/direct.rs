@@ -45,7 +45,8 @@ impl Account {
         }
         let message = Message::decode(kind, text, LEGACY);
         let event = Event::Message { from, domain: None, time, id: None, is_direct: true, message };
-        self.events.push_back(Delivery { event, ticket: Some(Ticket { source, id: None, token }) });
+        self.events
+            .push_back(Delivery { event, ticket: Some(Ticket { session: self.session, source, id: None, token }) });
     }
 
     /// Whether the message of this token was shown, or lies ready to be. Then `source` is acknowledged now, or with it.

@@ -9,11 +9,13 @@
 //! (docs/protocol.md, "Capabilities").
 
 mod config;
+mod connection;
 mod direct;
 mod directory;
 mod receive;
 mod registration;
 mod request;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use myicq_wire::charset::Charset;
 use myicq_wire::cipher::{CipherForm, Key};
-use myicq_wire::link::{Link, Outgoing, Output, Retained, Token};
+use myicq_wire::link::{Link, Outgoing, Output as Due, Retained, Token};
 use myicq_wire::{
     Capabilities, Command, Envelope, HEADER_LEN, Instant, KeepAlive, Login, MAX_DATAGRAM, Sealing, Secret, Seq,
     SessionId, encode_request,
@@ -31,12 +33,13 @@ use myicq_wire::{
 use crate::error::{EndReason, Misuse, RequestError};
 use crate::event::Event;
 use crate::random::Random;
-use crate::seen::SeenMessages;
+use crate::seen::{MAX_SEEN, SeenMessages};
 
 use self::direct::Source;
 use self::request::LEGACY;
 
 pub use config::{Config, Entropy, SUPPORTED, Timeouts};
+pub use connection::{Connection, Output, PathId, Reconnect};
 pub use direct::DirectId;
 pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
@@ -100,6 +103,7 @@ pub struct Delivery {
 /// Stands for a message that was handed out and is not acknowledged yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ticket {
+    session: SessionId,
     source: Source,
     id: Option<u64>,
     /// Of one that may come by another way as well.
@@ -145,6 +149,11 @@ pub struct Account {
     unconfirmed: HashMap<u64, Vec<Source>>,
     /// Direct messages that are confirmed and not yet acknowledged.
     confirmations: VecDeque<DirectId>,
+    /// The messages that a reader has and has not confirmed, with the number under which the server waits for it in this session.
+    handed: BTreeMap<u64, Option<Seq>>,
+    heard_at: Option<Instant>,
+    /// While something waits for a word from the server: when its silence counts as one.
+    silent_at: Option<Instant>,
     online_users: u32,
     stats: Stats,
 }
@@ -180,6 +189,9 @@ impl Account {
             seen,
             unconfirmed: HashMap::new(),
             confirmations: VecDeque::new(),
+            handed: BTreeMap::new(),
+            heard_at: None,
+            silent_at: None,
             online_users: 0,
             stats: Stats::default(),
             session: entropy.session,
@@ -328,15 +340,17 @@ impl Account {
                 return Some(datagram);
             }
             let given_up = match self.link.poll(&mut self.retained, now, &self.config.timeouts.link)? {
-                Output::Transmit(datagram) => {
+                Due::Transmit(datagram) => {
                     let datagram = datagram.to_vec();
+                    let patience = self.patience();
+                    self.silent_at.get_or_insert(now + patience);
                     // The server sends nothing before the acknowledgement of its LOGIN reply has proven our address.
                     // That may be lost, and its loss shows nowhere, so it goes along until the server speaks again.
                     let Some(seq) = self.proof else { return Some(datagram) };
                     self.outbox.push_back(datagram);
                     return Some(self.bare(&myicq_wire::Request::Ack, seq));
                 }
-                Output::GivenUp(token) => token,
+                Due::GivenUp(token) => token,
             };
             self.on_given_up(given_up);
         }
@@ -359,7 +373,7 @@ impl Account {
     #[cfg(feature = "tokio")]
     pub(crate) fn inform(&mut self, event: Event) {
         let is_passing = matches!(event, Event::FileProgress { .. });
-        if self.ended().is_none() && !(is_passing && self.events.len() >= MAX_EVENTS / 2) {
+        if !(is_passing && self.events.len() >= MAX_EVENTS / 2) {
             self.tell(event);
         }
     }
@@ -378,17 +392,32 @@ impl Account {
     /// The next thing that happened, for an owner who hands it on: a message is not acknowledged before it is
     /// [confirmed](Account::confirm). Until then the server keeps it, and resends it in this session and in the next one.
     pub fn poll_delivery(&mut self) -> Option<Delivery> {
-        self.events.pop_front()
+        let delivery = self.events.pop_front()?;
+        if let Some(Ticket { id: Some(id), source: Source::Server(seq), .. }) = delivery.ticket {
+            self.handed.insert(id, Some(seq));
+            if self.handed.len() > MAX_SEEN {
+                self.handed.pop_first();
+            }
+        }
+        Some(delivery)
     }
 
     /// The message of this ticket has reached its reader: it is acknowledged, and not shown again. After the end of the session the
     /// server cannot be told any more; the message comes again in the next one, where [`Account::seen`] stops it.
     pub fn confirm(&mut self, ticket: Ticket) {
-        let Ticket { source, id, token } = ticket;
+        let Ticket { session, source, id, token } = ticket;
         id.into_iter().chain(token).for_each(|id| {
             self.seen.insert(id);
         });
-        self.confirm_source(source);
+        match (source, id) {
+            // It may have come again, in a later session.
+            (Source::Server(_), Some(id)) => {
+                let latest = self.handed.remove(&id).flatten();
+                latest.into_iter().for_each(|seq| self.confirm_source(Source::Server(seq)));
+            }
+            (Source::Server(_), None) if session != self.session => {}
+            (source, _) => self.confirm_source(source),
+        }
         let others = token.and_then(|token| self.unconfirmed.remove(&token));
         others.into_iter().flatten().for_each(|other| self.confirm_source(other));
     }

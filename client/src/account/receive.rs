@@ -27,7 +27,10 @@ impl Account {
         self.stats.received += 1;
         let mut scratch = [0; MAX_DATAGRAM];
         match self.open(datagram, &mut scratch) {
-            Ok(Some((header, reply))) => self.handle_packet(now, &header, reply.as_ref(), datagram),
+            Ok(Some((header, reply))) => {
+                self.handle_packet(now, &header, reply.as_ref(), datagram);
+                self.on_heard(now);
+            }
             Ok(None) => self.stats.foreign += 1,
             Err(_) => self.stats.malformed += 1,
         }
@@ -329,6 +332,11 @@ impl Account {
 
     fn show(&mut self, seq: Seq, message: &ServerMessage<'_>, token: Option<u64>) {
         let id = self.id_of(message);
+        if let Some(handed) = id.and_then(|id| self.handed.get_mut(&id)) {
+            // Its reader has it from an earlier session, and has not confirmed it yet.
+            *handed = Some(seq);
+            return;
+        }
         let event = Event::Message {
             from: message.from,
             domain: domain(message.domain),
@@ -337,7 +345,8 @@ impl Account {
             is_direct: false,
             message: Message::decode(message.kind, &message.text, self.charset()),
         };
-        self.events.push_back(Delivery { event, ticket: Some(Ticket { source: Source::Server(seq), id, token }) });
+        let ticket = Ticket { session: self.session, source: Source::Server(seq), id, token };
+        self.events.push_back(Delivery { event, ticket: Some(ticket) });
     }
 }
 

@@ -10,6 +10,7 @@ use myicq_wire::{
     SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
 };
 
+use super::config::Config;
 use super::directory::{FoundUser, Group, Member, ServerEntry};
 
 use crate::error::{GroupRefused, Misuse};
@@ -266,6 +267,23 @@ impl Request {
             token.append(text);
         }
         self
+    }
+
+    /// Whether to ask it twice is to ask it once.
+    pub(super) fn is_repeatable(&self) -> bool {
+        !matches!(
+            self.0,
+            Body::Send { .. } | Body::Broadcast { .. } | Body::SayToGroup { .. } | Body::CreateGroup { .. }
+        )
+    }
+
+    /// What it changes in how the next session begins.
+    pub(super) fn change(&self, config: &mut Config) {
+        match &self.0 {
+            Body::Status(status) => config.status = *status,
+            Body::Modify { password: Some(password), .. } => config.password = password.clone(),
+            _ => {}
+        }
     }
 
     /// The same with its texts in the charset of a session.

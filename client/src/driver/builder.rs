@@ -9,11 +9,13 @@ use myicq_wire::{Capabilities, MAX_DATAGRAM, Status, Uin};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::direct::{Direct, Peers};
+use super::proxy::{ProxyError, ProxyLogin};
 use super::session::Session;
 use super::system::{Clock, address_towards, addresses_of, entropy, spawn};
-use super::transport::{Route, Transport};
+use super::transport::{Proxy, Route, Transport};
+use super::ways::{Opener, Ways};
 use super::{Client, Events};
-use crate::account::{Account, Config, Registration, SUPPORTED, Timeouts};
+use crate::account::{Config, Connection, Reconnect, Registration, SUPPORTED, Timeouts};
 use crate::error::{EndReason, Misuse};
 use crate::password::Password;
 use crate::seen::SeenMessages;
@@ -56,12 +58,9 @@ pub enum ConnectError {
         /// What the system says.
         error: io::Error,
     },
-    /// The proxy makes no connection to the server.
-    #[error("the proxy answers with {status}{}", if *.status == 407 { ": it wants a password, which this client has not" } else { "" })]
-    Proxy {
-        /// The status of its answer.
-        status: u16,
-    },
+    /// The proxy does not do its part.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The system gives no socket.
     #[error("cannot open a socket or a connection: {0}")]
     Socket(#[from] io::Error),
@@ -84,6 +83,7 @@ pub struct Builder {
     offered: Capabilities,
     required: Capabilities,
     direct: Option<Direct>,
+    reconnect: Option<Reconnect>,
     route: Route,
 }
 
@@ -98,6 +98,7 @@ impl Builder {
             offered: SUPPORTED,
             required: Capabilities::NONE,
             direct: Some(Direct::default()),
+            reconnect: Some(Reconnect::default()),
             route: Route::Udp,
         }
     }
@@ -161,6 +162,18 @@ impl Builder {
         self
     }
 
+    /// When to try again where the server does not answer any more: with the [defaults](Reconnect::default) unless set. `None`: the session ends
+    /// then.
+    ///
+    /// A request that waits for its answer then, or is made meanwhile, is asked again in the next session, except for one that has gone out and
+    /// would happen twice: a message, also to a group or to everybody, and the making of a group. They fail with
+    /// [`RequestError::Unknown`](crate::RequestError::Unknown). A first login that fails is never repeated.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: impl Into<Option<Reconnect>>) -> Self {
+        self.reconnect = reconnect.into();
+        self
+    }
+
     /// Goes through the TCP tunnel of the server: its address is that of the tunnel then.
     #[must_use]
     pub fn tunnel(mut self) -> Self {
@@ -168,11 +181,18 @@ impl Builder {
         self
     }
 
-    /// Goes through the TCP tunnel of the server, by an HTTP proxy at `address`, "host:port", which needs no password. It is the proxy that
-    /// looks for the server then.
+    /// Goes through the TCP tunnel of the server, by an HTTP proxy at `address`, "host:port". It is the proxy that looks for the server then. Where the
+    /// proxy wants to know who one is, it gets the user and the password (Basic).
     #[must_use]
-    pub fn proxy(mut self, address: impl Into<String>) -> Self {
-        self.route = Route::Proxy(address.into());
+    pub fn proxy(mut self, address: impl Into<String>, login: Option<ProxyLogin>) -> Self {
+        self.route = Route::HttpProxy(Proxy { address: address.into(), login });
+        self
+    }
+
+    /// Goes by a SOCKS5 proxy at `address`, "host:port", that passes datagrams on (UDP ASSOCIATE). It is the proxy that looks for the server then.
+    #[must_use]
+    pub fn socks5(mut self, address: impl Into<String>, login: Option<ProxyLogin>) -> Self {
+        self.route = Route::Socks5(Proxy { address: address.into(), login });
         self
     }
 
@@ -224,7 +244,7 @@ impl Builder {
     /// Where the server may be: "localhost" may be an IPv6 address first, while the server listens on IPv4 alone. When nobody listens anywhere,
     /// all of them once more: perhaps it is just starting.
     async fn candidates(&self) -> Result<Vec<Candidate>, ConnectError> {
-        let first = self.first_stop();
+        let first = self.route.first_stop(&self.server);
         let found = addresses_of(first).await;
         let found = found.map_err(|error| ConnectError::Address { server: first.to_owned(), error })?;
         let now = found.iter().map(|&address| Candidate { address, after: None });
@@ -237,12 +257,7 @@ impl Builder {
 
     fn no_address(&self) -> ConnectError {
         let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        ConnectError::Address { server: self.first_stop().to_owned(), error }
-    }
-
-    /// Where the way begins: at the server, or at the proxy.
-    fn first_stop(&self) -> &str {
-        if let Route::Proxy(proxy) = &self.route { proxy } else { &self.server }
+        ConnectError::Address { server: self.route.first_stop(&self.server).to_owned(), error }
     }
 
     async fn open(&self, server: SocketAddr, mut config: Config) -> Result<(Client, Events), ConnectError> {
@@ -251,9 +266,10 @@ impl Builder {
         let (peers, port) = Peers::open(direct, config.uin, real_ip, config.status).await;
         // Without an address of our own, nobody tries to open a direct session.
         (config.real_ip, config.port) = (real_ip.unwrap_or(config.real_ip), port);
-        let account = Account::new(config, entropy(), self.seen.clone())?;
+        let connection = Connection::new(config, entropy(), self.seen.clone(), self.reconnect)?;
         let transport = Transport::open(&self.route, server, &self.server).await?;
-        start(account, peers, transport, server).await
+        let opener = Opener { route: self.route.clone(), server: self.server.clone() };
+        start(connection, peers, Ways::new(opener, Connection::FIRST_PATH, transport), server).await
     }
 
     async fn register_at(&self, server: SocketAddr, password: &Password) -> Result<Uin, ConnectError> {
@@ -264,22 +280,22 @@ impl Builder {
 
 /// Starts the task of a session, and waits until it is open.
 async fn start(
-    account: Account,
+    connection: Connection,
     peers: Peers,
-    transport: Transport,
+    ways: Ways,
     #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only the log names it"))]
     server: SocketAddr,
 ) -> Result<(Client, Events), ConnectError> {
-    let (uin, clock) = (account.uin(), Clock::start());
+    let (uin, clock) = (connection.account().uin(), Clock::start());
     let (asks, from_clients) = mpsc::channel(MAX_ASKS);
     let (to_reader, deliveries) = mpsc::channel(MAX_DELIVERIES);
     let (taken, from_reader) = mpsc::unbounded_channel();
     let (ended, has_ended) = watch::channel(None);
     let (logged_in, is_logged_in) = oneshot::channel();
     let session = Session {
-        transport,
+        ways,
         clock,
-        account,
+        connection,
         peers,
         asks: from_clients,
         deliveries: Some(to_reader),

@@ -1,6 +1,8 @@
 //! The handle that asks.
 
-use myicq_wire::{Authorization, Status, Uin};
+use std::time::Duration;
+
+use myicq_wire::{Authorization, Capabilities, Status, Uin};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Builder;
@@ -13,7 +15,9 @@ use crate::password::Password;
 use crate::profile::Profile;
 use crate::seen::SeenMessages;
 
-/// A session with a server. Clones are cheap and speak for the same session; when the last one is dropped, it logs out.
+/// A user's connection to a server. Clones are cheap and speak for the same one; when the last one is dropped, it logs out.
+///
+/// Where the server does not answer any more, another session is opened: see [`Builder::reconnect`]. Requests made meanwhile wait for it.
 ///
 /// Each function is cancel-safe in this sense: when its future is dropped before the request was handed to the session,
 /// nothing is sent; when it is dropped later, the request runs its course and only the answer is lost. Requests are
@@ -197,6 +201,13 @@ impl Client {
         self.reason()
     }
 
+    /// Returns when nothing of the connection is under way any more.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn task_over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move { while ended.changed().await.is_ok() {} }
+    }
+
     /// Why the session ended.
     pub(super) fn reason(&self) -> EndReason {
         reason(&self.ended)
@@ -216,6 +227,15 @@ impl Client {
         stats.await.ok()
     }
 
+    /// How the connection is now; `None` once it has ended.
+    ///
+    /// Cancel-safe: it changes nothing.
+    pub async fn health(&self) -> Option<Health> {
+        let (waiter, health) = oneshot::channel();
+        self.asks.send(Ask::Health(waiter)).await.ok()?;
+        health.await.ok()
+    }
+
     pub(super) async fn answer(&self, request: Request) -> Result<Answer, RequestError> {
         self.ask(request).await?.answer().await
     }
@@ -228,6 +248,22 @@ impl Client {
             Err(_) => Err(receipt.ended()),
         }
     }
+}
+
+/// How a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether a session is open and the server answers in it. What one knows of others is as old as this is `false`.
+    pub is_answering: bool,
+    /// How long ago the server was heard.
+    pub last_heard: Option<Duration>,
+    /// The smoothed round trip to it.
+    pub round_trip: Option<Duration>,
+    /// What the server grants in this session.
+    pub granted: Capabilities,
+    /// How many users are online, as the server last said.
+    pub online_users: u32,
 }
 
 /// Something that was handed over to be sent.
@@ -244,7 +280,7 @@ impl Receipt {
     ///
     /// # Errors
     /// [`RequestError::Refused`]: it will not arrive, and why. [`RequestError::NotAcknowledged`]: refused, or lost on the way.
-    /// [`RequestError::Ended`]: nobody knows.
+    /// [`RequestError::Unknown`] and [`RequestError::Ended`]: nobody knows.
     pub async fn acknowledged(self) -> Result<Arrival, RequestError> {
         match self.answer().await? {
             Answer::Arrived(arrival) => Ok(arrival),

@@ -7,11 +7,16 @@ mod client;
 mod direct;
 mod events;
 mod groups;
+mod proxy;
 mod session;
-mod system;
+mod socks5;
+pub(crate) mod system;
 mod transport;
+mod ways;
 
 pub use builder::{Builder, ConnectError};
-pub use client::{Client, Receipt};
+pub use client::{Client, Health, Receipt};
 pub use direct::{AcceptFile, Direct, DirectStats, FileOffer};
 pub use events::Events;
+pub use proxy::{MAX_PROXY_LOGIN_LEN, ProxyError, ProxyLogin};
+pub use socks5::SocksError;

@@ -1,15 +1,15 @@
-//! The task that drives one session.
+//! The task that drives one connection.
 
 use std::collections::HashMap;
 use std::io;
 
-use myicq_wire::MAX_DATAGRAM;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Health;
 use super::direct::{DirectStats, FileAsk, FileWaiter, Input, Peers};
-use super::system::Clock;
-use super::transport::Transport;
-use crate::account::{Account, Answer, Delivery, DirectId, Request, RequestId, Ticket};
+use super::system::{Clock, entropy};
+use super::ways::{Ways, Word};
+use crate::account::{Answer, Connection, Delivery, DirectId, Output, PathId, Request, RequestId, Ticket};
 use crate::error::{EndReason, RequestError};
 use crate::peer::MessageEvent;
 use crate::seen::SeenMessages;
@@ -20,6 +20,7 @@ pub(super) enum Ask {
     Request(Request, Waiter),
     Files(FileAsk, FileWaiter),
     DirectStats(oneshot::Sender<DirectStats>),
+    Health(oneshot::Sender<Health>),
     LogOut,
 }
 
@@ -32,11 +33,10 @@ pub(super) struct Ended {
     pub(super) seen: SeenMessages,
 }
 
-#[derive(Debug)]
 pub(super) struct Session {
-    pub(super) transport: Transport,
+    pub(super) ways: Ways,
     pub(super) clock: Clock,
-    pub(super) account: Account,
+    pub(super) connection: Connection,
     pub(super) peers: Peers,
     pub(super) asks: mpsc::Receiver<Ask>,
     /// Dropped after the last event, so that the stream ends.
@@ -53,7 +53,7 @@ pub(super) struct Session {
 
 /// What woke the task.
 enum Wake {
-    Datagram(io::Result<usize>),
+    Word(Word),
     Ask(Option<Ask>),
     /// Something came directly, or from the task of a file.
     Direct(Input),
@@ -66,7 +66,6 @@ enum Wake {
 impl Session {
     /// Runs until the session has ended and nobody waits for events any more.
     pub(super) async fn run(mut self) {
-        let mut buffer = [0; MAX_DATAGRAM];
         let mut next = None;
         loop {
             self.transmit().await;
@@ -80,7 +79,7 @@ impl Session {
                 self.transmit().await;
                 self.settle();
             }
-            if self.account.ended().is_some() && next.is_none() {
+            if self.connection.ended().is_some() && next.is_none() {
                 if self.handed == 0 {
                     self.deliveries = None;
                 }
@@ -88,12 +87,8 @@ impl Session {
                     return;
                 }
             }
-            match self.wake(&mut buffer, next.is_some()).await {
-                Wake::Datagram(Ok(len)) => {
-                    let now = self.clock.now();
-                    self.account.handle_datagram(now, buffer.get(..len).unwrap_or_default());
-                }
-                Wake::Datagram(Err(error)) => self.on_error(&error),
+            match self.wake(next.is_some()).await {
+                Wake::Word(word) => self.on_word(word),
                 Wake::Ask(Some(Ask::Request(request, waiter))) => {
                     if let Some((request, waiter)) = self.peers.take(request, waiter) {
                         self.on_request(request, waiter);
@@ -102,6 +97,7 @@ impl Session {
                 Wake::Ask(Some(Ask::Files(ask, waiter))) => self.peers.files().on_ask(ask, waiter),
                 // Who asked and has gone does not want to know.
                 Wake::Ask(Some(Ask::DirectStats(waiter))) => drop(waiter.send(self.peers.stats())),
+                Wake::Ask(Some(Ask::Health(waiter))) => drop(waiter.send(self.health())),
                 Wake::Direct(input) => self.on_direct(input),
                 Wake::Ask(ask) => {
                     self.has_clients = ask.is_some();
@@ -118,14 +114,14 @@ impl Session {
                         }
                     }
                 }
-                Wake::Time => self.account.handle_timeout(self.clock.now()),
+                Wake::Time => self.connection.handle_timeout(self.clock.now()),
             }
         }
     }
 
-    async fn wake(&mut self, buffer: &mut [u8], has_event: bool) -> Wake {
-        let is_open = self.account.ended().is_none();
-        let can_ask = self.has_clients && self.account.has_room() && self.peers.has_room();
+    async fn wake(&mut self, has_event: bool) -> Wake {
+        let is_open = self.connection.ended().is_none();
+        let can_ask = self.has_clients && self.connection.has_room() && self.peers.has_room();
         let room = async {
             match &self.deliveries {
                 Some(deliveries) => drop(deliveries.reserve().await),
@@ -133,34 +129,34 @@ impl Session {
             }
         };
         tokio::select! {
-            received = self.transport.receive(buffer), if is_open => Wake::Datagram(received),
+            word = self.ways.next(), if is_open => Wake::Word(word),
             ask = self.asks.recv(), if can_ask => Wake::Ask(ask),
             input = self.peers.next(), if is_open => Wake::Direct(input),
             ticket = self.taken.recv(), if self.has_reader => Wake::Taken(ticket),
             () = room, if has_event => Wake::Room,
-            () = self.clock.wait_until(self.account.poll_timeout()) => Wake::Time,
+            () = self.clock.wait_until(self.connection.poll_timeout()) => Wake::Time,
         }
     }
 
     /// The next event for the reader.
     fn poll_delivery(&mut self) -> Option<Delivery> {
         loop {
-            match self.peers.on_delivery(self.account.poll_delivery()?) {
+            match self.peers.on_delivery(self.connection.poll_delivery()?) {
                 Ok(delivery) => return Some(delivery),
-                Err(ticket) => ticket.into_iter().for_each(|ticket| self.account.confirm(ticket)),
+                Err(ticket) => ticket.into_iter().for_each(|ticket| self.connection.confirm(ticket)),
             }
         }
     }
 
     /// Asks the server what is to go through it. `false` if that is nothing.
     fn ask_for_peers(&mut self) -> bool {
-        while let Some(at) = self.account.poll_confirmation() {
+        while let Some(at) = self.connection.poll_confirmation() {
             self.peers.confirm(at);
         }
         let mut has_asked = false;
         while let Some((request, errand)) = self.peers.poll_request() {
-            let ended = self.account.ended();
-            let asked = self.account.request(request);
+            let ended = self.connection.ended();
+            let asked = self.connection.request(request);
             self.peers.on_asked(errand, asked.map_err(|misuse| ended.map_or(misuse.into(), RequestError::Ended)));
             has_asked = true;
         }
@@ -174,11 +170,11 @@ impl Session {
                     self.peers.on_notice(connection, notice)
                 {
                     let at = DirectId { connection, message };
-                    self.account.handle_direct(at, from, kind, time, &text);
+                    self.connection.handle_direct(at, from, kind, time, &text);
                 }
             }
             Input::Accepted(stream, from) => self.peers.on_accepted(stream, from),
-            Input::File(event) => self.account.inform(event),
+            Input::File(event) => self.connection.inform(event),
         }
     }
 
@@ -187,64 +183,94 @@ impl Session {
         while let Ok(ticket) = self.taken.try_recv() {
             self.confirm(ticket);
         }
-        while let Some(at) = self.account.poll_confirmation() {
+        while let Some(at) = self.connection.poll_confirmation() {
             self.peers.confirm(at);
         }
-        self.account.log_out();
+        self.connection.log_out();
     }
 
     fn confirm(&mut self, ticket: Ticket) {
         self.handed = self.handed.saturating_sub(1);
-        self.account.confirm(ticket);
+        self.connection.confirm(ticket);
     }
 
     async fn transmit(&mut self) {
-        while let Some(datagram) = self.account.poll_transmit(self.clock.now()) {
-            if let Err(error) = self.transport.send(&datagram).await {
-                self.on_error(&error);
+        while let Some(output) = self.connection.poll_output(self.clock.now()) {
+            match output {
+                Output::Open(path) => self.ways.open(path),
+                Output::Close(path) => self.ways.close(path),
+                Output::Transmit(path, datagram) => {
+                    if let Err(error) = self.ways.send(path, &datagram).await {
+                        self.on_error(path, &error);
+                    }
+                }
             }
         }
     }
 
-    fn on_error(&mut self, error: &io::Error) {
-        if let Some(reason) = self.transport.end(error) {
-            self.account.handle_disconnected(reason);
+    fn on_word(&mut self, word: Word) {
+        let now = self.clock.now();
+        match word {
+            Word::Came(path, Ok(len)) => self.connection.handle_datagram(now, path, self.ways.datagram(path, len)),
+            Word::Came(path, Err(error)) => self.on_error(path, &error),
+            Word::Opened(path, Ok(transport)) => {
+                self.ways.add(path, transport);
+                self.connection.handle_opened(now, path, entropy());
+            }
+            Word::Opened(path, Err(reason)) => self.connection.handle_not_opened(now, path, reason),
+        }
+    }
+
+    fn on_error(&mut self, path: PathId, error: &io::Error) {
+        if let Some(reason) = self.ways.end(path, error) {
+            self.connection.handle_disconnected(self.clock.now(), path, reason);
         }
         #[cfg(feature = "tracing")]
-        tracing::debug!(%error, "socket");
+        tracing::debug!(?path, %error, "socket");
+    }
+
+    fn health(&self) -> Health {
+        let account = self.connection.account();
+        Health {
+            is_answering: self.connection.is_answering(),
+            last_heard: account.heard_at().map(|heard| self.clock.now().since(heard)),
+            round_trip: account.round_trip(),
+            granted: account.granted(),
+            online_users: account.online_users(),
+        }
     }
 
     fn on_request(&mut self, request: Request, waiter: Waiter) {
-        match self.account.request(request) {
+        match self.connection.request(request) {
             Ok(id) => {
                 self.waiters.insert(id, waiter);
             }
             // A waiter who has gone does not want to know.
-            Err(misuse) => drop(waiter.send(Err(self.account.ended().map_or(misuse.into(), RequestError::Ended)))),
+            Err(misuse) => drop(waiter.send(Err(self.connection.ended().map_or(misuse.into(), RequestError::Ended)))),
         }
     }
 
     /// Tells those who wait what they wait for.
     fn settle(&mut self) {
         // First why it ended: who is woken by the rest asks for it.
-        if let Some(reason) = self.account.ended() {
-            let seen = self.account.seen().clone();
+        if let Some(reason) = self.connection.ended() {
+            let seen = self.connection.account().seen().clone();
             self.ended.send_replace(Some(Ended { reason, seen }));
         }
-        while let Some((id, answer)) = self.account.poll_answer() {
+        while let Some((id, answer)) = self.connection.poll_answer() {
             if let Some(answer) = self.peers.on_answer(id, answer) {
                 if let Some(waiter) = self.waiters.remove(&id) {
                     drop(waiter.send(answer));
                 }
             }
         }
-        if self.account.is_online() {
+        if self.connection.account().is_online() {
             if let Some(logged_in) = self.logged_in.take() {
                 // Who has stopped waiting has dropped the handle, too, and that ends the session.
                 let _ = logged_in.send(());
             }
         }
-        if self.account.ended().is_some() {
+        if self.connection.ended().is_some() {
             self.logged_in = None;
             self.peers.close();
         }

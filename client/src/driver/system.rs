@@ -10,6 +10,26 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use crate::account::Entropy;
 use crate::error::FileError;
 
+/// A runtime for one connection of a program without async.
+#[cfg(feature = "blocking")]
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+/// A thread that ends with its work.
+#[cfg(feature = "blocking")]
+#[expect(clippy::disallowed_methods, reason = "the driver is where threads come from")]
+pub(crate) fn spawn_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("myicq".to_owned()).spawn(work).map(drop)
+}
+
+/// Returns when this time is over.
+#[cfg(feature = "blocking")]
+#[expect(clippy::disallowed_methods, reason = "the driver is what waits")]
+pub(crate) async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// tokio's clock, as the machine wants it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock(tokio::time::Instant);

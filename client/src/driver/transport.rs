@@ -1,28 +1,22 @@
-//! The way of a session's datagrams: UDP, or a TCP stream through the tunnel of the server, perhaps by a proxy.
+//! The way of a session's datagrams: UDP, perhaps by a SOCKS5 proxy, or a TCP stream through the tunnel of the server, perhaps by an HTTP proxy.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use httparse::{EMPTY_HEADER, Response, Status};
 use myicq_wire::tunnel::{self, Framer};
 use myicq_wire::{MAX_DATAGRAM, Writer};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::ConnectError;
+use super::proxy::{self, ProxyLogin, Relayed};
 use super::system::{Clock, socket_to, stream_to};
 use crate::error::EndReason;
 
 /// How long a connection, and the answer of a proxy, is waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes of a proxy's answer, with all its headers.
-const ANSWER_MAX: usize = 4_096;
-
-/// Headers of a proxy's answer.
-const HEADERS_MAX: usize = 64;
 
 /// Bytes that may wait for the stream to take them. What would have to wait beyond is lost, as on any network, and sent again.
 const PENDING_MAX: usize = 64 * 1024;
@@ -34,8 +28,27 @@ pub(super) enum Route {
     Udp,
     /// A TCP connection to the server's tunnel.
     Tunnel,
-    /// A TCP connection to this HTTP proxy, which makes one to the server's tunnel.
-    Proxy(String),
+    /// A TCP connection to an HTTP proxy, which makes one to the server's tunnel.
+    HttpProxy(Proxy),
+    /// Datagrams by a SOCKS5 proxy.
+    Socks5(Proxy),
+}
+
+/// Where a proxy is, and who one is to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Proxy {
+    pub(super) address: String,
+    pub(super) login: Option<ProxyLogin>,
+}
+
+impl Route {
+    /// Where it begins: at the server, or at the proxy.
+    pub(super) fn first_stop<'a>(&'a self, server: &'a str) -> &'a str {
+        match self {
+            Self::Udp | Self::Tunnel => server,
+            Self::HttpProxy(proxy) | Self::Socks5(proxy) => &proxy.address,
+        }
+    }
 }
 
 /// What carries datagrams between here and one server.
@@ -43,6 +56,7 @@ pub(super) enum Route {
 pub(super) enum Transport {
     Udp(UdpSocket),
     Tunnel(Stream),
+    Relayed(Relayed),
 }
 
 /// The tunnel's end here.
@@ -63,14 +77,15 @@ impl Transport {
         let tcp = match route {
             Route::Udp => return Ok(Self::Udp(socket_to(address).await?)),
             Route::Tunnel => in_time(stream_to(address)).await?,
-            Route::Proxy(_) => {
-                let mut tcp = in_time(stream_to(address)).await?;
+            Route::HttpProxy(Proxy { login, .. }) => {
+                let tcp = in_time(stream_to(address)).await?;
                 // The proxy's answer is as long as it is: what is behind it are frames.
-                let status = in_time(connect(&mut tcp, server)).await?;
-                if status / 100 != 2 {
-                    return Err(ConnectError::Proxy { status });
-                }
+                in_time(proxy::connect(&tcp, server, login.as_ref())).await??;
                 tcp
+            }
+            Route::Socks5(Proxy { login, .. }) => {
+                let tcp = in_time(stream_to(address)).await?;
+                return Ok(Self::Relayed(in_time(Relayed::open(tcp, server, login.as_ref())).await??));
             }
         };
         let (input, pending) = (Vec::new(), Vec::new());
@@ -84,6 +99,7 @@ impl Transport {
         match self {
             Self::Udp(socket) => socket.recv(buffer).await,
             Self::Tunnel(stream) => stream.receive(buffer).await,
+            Self::Relayed(relayed) => relayed.receive(buffer).await,
         }
     }
 
@@ -91,6 +107,7 @@ impl Transport {
         match self {
             Self::Udp(socket) => socket.send(datagram).await.map(drop),
             Self::Tunnel(stream) => stream.send(datagram),
+            Self::Relayed(relayed) => relayed.send(datagram).await,
         }
     }
 
@@ -99,6 +116,12 @@ impl Transport {
         match self {
             Self::Udp(_) => (error.kind() == ErrorKind::ConnectionRefused).then_some(EndReason::Unreachable),
             Self::Tunnel(_) => Some(EndReason::Lost),
+            // Without the connection that holds it, or the program that passes on, nothing comes through any more.
+            Self::Relayed(_) => matches!(
+                error.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+            )
+            .then_some(EndReason::Lost),
         }
     }
 }
@@ -167,49 +190,6 @@ impl Stream {
     }
 }
 
-/// Asks a proxy for a connection to `server`, and says what it answers: 2xx for yes.
-async fn connect(tcp: &mut TcpStream, server: &str) -> io::Result<u16> {
-    let request = format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n");
-    let mut left = request.as_bytes();
-    while !left.is_empty() {
-        tcp.writable().await?;
-        match tcp.try_write(left) {
-            Ok(len) => left = left.get(len..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let mut answer = Vec::new();
-    loop {
-        tcp.readable().await?;
-        // Byte by byte: what follows the answer is not ours to take here.
-        let mut byte = [0];
-        match tcp.try_read(&mut byte) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => answer.extend_from_slice(&byte),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error),
-        }
-        if let Some(status) = status_of(&answer)? {
-            return Ok(status);
-        }
-    }
-}
-
-/// The status of an answer, once all of its head is there.
-fn status_of(answer: &[u8]) -> io::Result<Option<u16>> {
-    if !answer.ends_with(b"\n") {
-        return if answer.len() < ANSWER_MAX { Ok(None) } else { Err(ErrorKind::InvalidData.into()) };
-    }
-    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-    let mut response = Response::new(&mut headers);
-    match response.parse(answer).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))? {
-        Status::Complete(_) => Ok(response.code),
-        Status::Partial if answer.len() < ANSWER_MAX => Ok(None),
-        Status::Partial => Err(ErrorKind::InvalidData.into()),
-    }
-}
-
 /// What comes of it, unless it takes too long.
 async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, ConnectError> {
     let clock = Clock::start();
@@ -219,21 +199,5 @@ async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, Conn
             _ => error.into(),
         }),
         () = clock.wait_until(Some(clock.now() + CONNECT_TIMEOUT)) => Err(EndReason::TimedOut.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_of_a_proxy_is_read_to_the_end_of_its_head() {
-        let answer = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n";
-        assert!((0..answer.len()).all(|len| status_of(&answer[..len]).unwrap().is_none()));
-        assert_eq!(status_of(answer).unwrap(), Some(200));
-        assert_eq!(status_of(b"HTTP/1.0 407 Who are you\r\n\r\n").unwrap(), Some(407));
-        assert!(status_of(b"SSH-2.0-OpenSSH\r\n").is_err());
-        let endless = [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; ANSWER_MAX]].concat();
-        assert!(status_of(&endless[..ANSWER_MAX - 1]).unwrap().is_none() && status_of(&endless[..ANSWER_MAX]).is_err());
     }
 }

@@ -222,6 +222,10 @@ impl Sending {
         self.queued.into()
     }
 
+    pub(super) fn timeout(&self, timing: &Timing) -> Duration {
+        self.round_trip.rto(timing, 0)
+    }
+
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed()
     }

@@ -22,8 +22,8 @@ use crate::password::Password;
 use crate::seen::SeenMessages;
 
 const SESSION: SessionId = SessionId(0x0102_0304);
-const ALICE: Uin = Uin(10_001);
-const BOB: Uin = Uin(10_002);
+pub(super) const ALICE: Uin = Uin(10_001);
+pub(super) const BOB: Uin = Uin(10_002);
 /// The number of the server's first datagram: near the wrap, so that every test crosses it.
 const SERVER_SEQ: u16 = 65_534;
 
@@ -31,17 +31,17 @@ pub(super) fn entropy() -> Entropy {
     Entropy { session: SESSION, first_seq: Seq::new(100).unwrap(), seed: 7 }
 }
 
-fn password() -> Password {
+pub(super) fn password() -> Password {
     Password::new("hunter2").unwrap()
 }
 
 /// What the client sent, as far as tests look at it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sent {
-    header: ClientHeader,
-    command: Command,
+    pub(super) header: ClientHeader,
+    pub(super) command: Command,
     /// The body as `Debug` shows it.
-    body: String,
+    pub(super) body: String,
 }
 
 /// Opens a datagram as a server does.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{contacts, decode, file, group, listen, pages, profile, register, search, send, status};
+use crate::{auth, contacts, decode, file, group, listen, pages, profile, register, search, send, server, status};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]
@@ -27,20 +27,27 @@ Without --server, a server that announces itself on this network is looked for, 
 server on a network that others use, too. \"myicqd invite\" prints lines that --server takes.
 
 Environment:
-  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_OFFER, MYICQ_REQUIRE
-                stand in for the options of the same name
+  MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_PROXY_PASSWORD_FILE, MYICQ_OFFER, MYICQ_REQUIRE,
+  MYICQ_NO_SEEN stand in for the options of the same name
   MYICQ_LOG  what to log on stderr, for example \"debug\"
 
 A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
 standard input (--password-stdin), from a file, or is asked for at the terminal.
 
-A user has one session at a time: while \"myicq listen\" runs, another command of the same user ends it. Commands other than
-listen leave waiting messages with the server.
+A user has one session at a time: while \"myicq listen\" runs, another command of the same user ends it (exit code 6). Commands other than
+listen leave waiting messages with the server. Where the server does not answer any more, listen says so, and comes back by itself when it does
+(--no-reconnect ends it instead, with 6); the other commands end.
+
+listen notes the numbers of the messages that it has shown in the folder for this user's data ($XDG_DATA_HOME/myicq/seen, or
+~/.local/share/myicq/seen), so that none is shown again by a later run.
 
 Examples:
   echo hunter2 | myicq register --server 127.0.0.1:8000 --password-stdin
   echo hunter2 | myicq send --uin 10001 --password-stdin --to 10002 'hello'
-  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --json"
+  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --json
+  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --exec ./on-event
+  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq auth accept 10001
+  MYICQ_UIN=10002 myicq contacts --proxy socks5://ann@proxy.example --proxy-password-file ~/.proxy-password"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -61,6 +68,8 @@ pub(crate) enum Command {
     Add(contacts::AddArguments),
     /// Take somebody off the contact list.
     Remove(contacts::ChangeArguments),
+    /// Ask somebody for his authorization, or answer somebody who asks.
+    Auth(auth::Arguments),
     /// Find users by number, nick or e-mail address.
     Search(search::Arguments),
     /// List groups, make one, or enter one.
@@ -71,6 +80,12 @@ pub(crate) enum Command {
     Status(status::Arguments),
     /// Print a profile, or change one's own.
     Profile(profile::Arguments),
+    /// List the servers that the server knows.
+    Servers(server::Arguments),
+    /// Say whether the server answers, how fast, and what it grants.
+    Ping(server::Arguments),
+    /// Say something to everybody, as the administrator (10000) may.
+    Broadcast(server::BroadcastArguments),
     /// Take a datagram apart.
     Decode(decode::Arguments),
     /// Write the manual pages.
@@ -115,6 +130,14 @@ mod tests {
             "myicq profile --server a:1 --uin 10001 --password-stdin set --nick me --auth required",
             "myicq file send --server a:1 --uin 10001 --password-stdin 10002 notes.txt --reason why --json",
             "myicq file receive --uin 10001 --into /tmp --accept 10002 10003 --max-size 1000000 --count 1 --ports 7-9",
+            "myicq listen --uin 10001 --exec ./on-event --exec-max 1 --no-reconnect --no-seen",
+            "myicq auth --server a:1 --uin 10001 --password-stdin ask 10002 please",
+            "myicq auth --server a:1 --uin 10001 --password-stdin accept 10002",
+            "myicq auth --server a:1 --uin 10001 --password-stdin deny 10002 --reason no",
+            "myicq servers --server a:1 --uin 10001 --password-stdin --json",
+            "myicq ping --server a:1 --uin 10001 --password-stdin",
+            "myicq broadcast --server a:1 --uin 10000 --password-stdin hello",
+            "myicq send --proxy socks5://ann@proxy --proxy-password-file p --uin 10001 --password-stdin --to 10002 hello",
             "myicq decode --password hunter2 --from client 0001 0000",
             "myicq decode --json --peer message -",
         ] {

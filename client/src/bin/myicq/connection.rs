@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{Builder, Capabilities, Client, Direct, Events, MAX_PASSWORD_LEN, Password, SUPPORTED, Status, Uin};
+use myicq_client::{
+    Builder, Capabilities, Client, Direct, Events, MAX_PASSWORD_LEN, MAX_PROXY_LOGIN_LEN, Password, ProxyLogin,
+    SUPPORTED, Status, Uin,
+};
 use myicq_wire::{DEFAULT_PORT, Invite};
 
 use crate::discover;
@@ -17,8 +20,14 @@ const TUNNEL_PORT: u16 = 443;
 /// The port of a proxy, where none is named.
 const PROXY_PORT: u16 = 8_080;
 
-/// More of a password than any may have, so that one that is too long is told from one that fits.
-const MAX_LINE: u64 = MAX_PASSWORD_LEN as u64 + 3;
+/// The port of a SOCKS proxy, where none is named.
+const SOCKS_PORT: u16 = 1_080;
+
+/// More of a password than any may have, that of a proxy included, so that one that is too long is told from one that fits.
+const MAX_LINE: u64 = MAX_PROXY_LOGIN_LEN as u64 + 3;
+
+// The passwords of users are shorter than those of proxies.
+const _: () = assert!(MAX_PASSWORD_LEN <= MAX_PROXY_LOGIN_LEN);
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
@@ -28,9 +37,21 @@ pub(crate) struct Server {
     /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
     #[arg(long, env = "MYICQ_TUNNEL")]
     tunnel: bool,
-    /// Go through the TCP tunnel of the server, by this HTTP proxy: http://host:port
+    /// Go by this proxy. socks5://[USER@]HOST[:PORT] passes datagrams on; http://[USER@]HOST[:PORT] leads through the TCP tunnel of the server
     #[arg(long, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
-    proxy: Option<String>,
+    proxy: Option<Proxy>,
+    /// Read the password of the proxy's USER from the first line of this file; without it, it is asked for at the terminal
+    #[arg(long, env = "MYICQ_PROXY_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
+    proxy_password_file: Option<PathBuf>,
+}
+
+/// What the URL of a proxy says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Proxy {
+    is_socks: bool,
+    /// Host and port.
+    address: String,
+    user: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -62,12 +83,33 @@ pub(crate) struct Login {
 
 impl Server {
     pub(crate) fn builder(&self) -> Result<Builder, Failure> {
-        let builder = |port| self.address(port).map(Client::builder);
-        match &self.proxy {
-            Some(proxy) => Ok(builder(Some(TUNNEL_PORT))?.proxy(proxy)),
-            None if self.tunnel => Ok(builder(Some(TUNNEL_PORT))?.tunnel()),
-            None => builder(None),
-        }
+        self.reached().map(|(_, builder)| builder)
+    }
+
+    /// Where the server is, and what begins with it.
+    fn reached(&self) -> Result<(String, Builder), Failure> {
+        let is_tunnel = self.proxy.as_ref().map_or(self.tunnel, |proxy| !proxy.is_socks);
+        let address = self.address(is_tunnel.then_some(TUNNEL_PORT))?;
+        let builder = Client::builder(&address);
+        let builder = match &self.proxy {
+            Some(proxy) if proxy.is_socks => builder.socks5(&proxy.address, self.proxy_login(proxy)?),
+            Some(proxy) => builder.proxy(&proxy.address, self.proxy_login(proxy)?),
+            None if self.tunnel => builder.tunnel(),
+            None => builder,
+        };
+        Ok((address, builder))
+    }
+
+    fn proxy_login(&self, proxy: &Proxy) -> Result<Option<ProxyLogin>, Failure> {
+        let Some(user) = &proxy.user else { return Ok(None) };
+        let password = match &self.proxy_password_file {
+            Some(path) => line_of(path)?,
+            None if std::io::stdin().is_terminal() => {
+                rpassword::prompt_password(format!("Password of {user} at the proxy: "))?.into_bytes()
+            }
+            None => return Err(Failure::usage("no password for the proxy: use --proxy-password-file")),
+        };
+        Ok(Some(ProxyLogin::new(user, zeroize::Zeroizing::new(password))?))
     }
 
     /// Host and port, of the tunnel where its port is given: an invite and an announcement name the one for datagrams.
@@ -91,15 +133,28 @@ impl Login {
     }
 
     fn builder(&self) -> Result<Builder, Failure> {
+        self.account().map(|(_, builder)| builder)
+    }
+
+    /// Who logs in.
+    pub(crate) fn uin(&self) -> Uin {
+        self.uin
+    }
+
+    /// Where the server is, and what begins a session with it.
+    pub(crate) fn account(&self) -> Result<(String, Builder), Failure> {
         // First what is there at once: a server may have to be looked for.
         let password = self.password.read("Password: ")?;
-        let builder = self.server.builder()?.credentials(self.uin, password);
-        Ok(builder.offer(self.offer).require(self.require.unwrap_or_default()))
+        let (server, builder) = self.server.reached()?;
+        let builder = builder.credentials(self.uin, password);
+        Ok((server, builder.offer(self.offer).require(self.require.unwrap_or_default())))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.
     pub(crate) async fn connect_quietly(&self) -> Result<Client, Failure> {
-        let (client, _) = self.builder()?.direct(None).status(Status::INVISIBLE).connect().await?;
+        // Who waits for one answer wants to know soon that there is none.
+        let builder = self.builder()?.direct(None).reconnect(None);
+        let (client, _) = builder.status(Status::INVISIBLE).connect().await?;
         Ok(client)
     }
 
@@ -134,11 +189,15 @@ impl PasswordSource {
 }
 
 /// The password in the first line of a file.
-#[expect(clippy::disallowed_methods, reason = "the command line is a driver")]
 pub(crate) fn password_from(path: &Path) -> Result<Password, Failure> {
+    Ok(Password::new(zeroize::Zeroizing::new(line_of(path)?))?)
+}
+
+/// The first line of a file.
+#[expect(clippy::disallowed_methods, reason = "the command line is a driver")]
+fn line_of(path: &Path) -> Result<Vec<u8>, Failure> {
     let open = std::fs::File::open(path).and_then(|file| first_line(std::io::BufReader::new(file)));
-    let line = open.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    Ok(Password::new(zeroize::Zeroizing::new(line))?)
+    open.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
 }
 
 fn first_line(input: impl BufRead) -> std::io::Result<Vec<u8>> {
@@ -162,13 +221,25 @@ fn with_port(server: &str, port: u16) -> String {
     }
 }
 
-/// Host and port of "http://host:port".
-fn proxy(url: &str) -> Result<String, String> {
-    let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-    if host.is_empty() || host.contains(['/', '@']) {
-        return Err(format!("\"{url}\" is no proxy without a password: write http://host:port"));
+/// What "socks5://user@host:port" and "http://user@host:port" say. Without a scheme it is an HTTP proxy.
+fn proxy(url: &str) -> Result<Proxy, String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    // As curl has it, the "h" says that the proxy looks for the server: ours always does.
+    let (is_socks, port) = match scheme {
+        "http" => (false, PROXY_PORT),
+        "socks5" | "socks5h" => (true, SOCKS_PORT),
+        _ => return Err(format!("\"{url}\" is no proxy: write socks5://host:port or http://host:port")),
+    };
+    let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
+    let host = host.trim_end_matches('/');
+    if host.is_empty() || host.contains('/') || user.is_some_and(str::is_empty) {
+        return Err(format!("\"{url}\" is no proxy: write {scheme}://host:port, or {scheme}://user@host:port"));
     }
-    Ok(with_port(host, PROXY_PORT))
+    if user.is_some_and(|user| user.contains(':')) {
+        // Not shown again: everybody on this machine has been able to read it by now.
+        return Err("a password is never an argument: use --proxy-password-file".to_owned());
+    }
+    Ok(Proxy { is_socks, address: with_port(host, port), user: user.map(str::to_owned) })
 }
 
 /// "sealed,once", or "none".
@@ -220,12 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_a_host_and_a_port() {
-        assert_eq!(proxy("http://proxy.example:3128/"), Ok("proxy.example:3128".to_owned()));
-        assert_eq!(proxy("proxy.example"), Ok("proxy.example:8080".to_owned()));
-        for wrong in ["", "http://", "https://proxy.example", "http://me:secret@proxy.example"] {
+    fn a_proxy_is_a_host_and_a_port_and_perhaps_a_user() {
+        let http = |address: &str, user: Option<&str>| {
+            Ok(Proxy { is_socks: false, address: address.to_owned(), user: user.map(str::to_owned) })
+        };
+        let socks = |address, user| http(address, user).map(|proxy| Proxy { is_socks: true, ..proxy });
+        assert_eq!(proxy("http://proxy.example:3128/"), http("proxy.example:3128", None));
+        assert_eq!(proxy("proxy.example"), http("proxy.example:8080", None));
+        assert_eq!(proxy("http://ann@proxy.example"), http("proxy.example:8080", Some("ann")));
+        assert_eq!(proxy("socks5://ann@b@[::1]"), socks("[::1]:1080", Some("ann@b")));
+        assert_eq!(proxy("socks5h://proxy.example:9"), socks("proxy.example:9", None));
+        for wrong in ["", "http://", "https://proxy.example", "socks4://proxy.example", "http://@proxy.example", "a/b"]
+        {
             assert!(proxy(wrong).is_err(), "{wrong}");
         }
+        let refused = proxy("http://me:secret@proxy.example").unwrap_err();
+        assert!(refused.contains("--proxy-password-file") && !refused.contains("secret"), "{refused}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `myicq contacts`, `myicq add` and `myicq remove`
 
 use clap::Args;
-use myicq_client::{Authorization, Client, Message, Profile, Uin};
+use myicq_client::{Authorization, Client, Uin};
 
+use crate::auth;
 use crate::connection::Login;
 use crate::failure::{Failure, code};
 use crate::output;
@@ -73,9 +74,7 @@ async fn add_or_ask(client: &Client, contact: Uin, reason: Option<String>) -> Re
     match (client.add(contact).await?, reason) {
         (Authorization::ANYONE, _) => Ok(Outcome::Added),
         (Authorization::REQUIRED, Some(reason)) => {
-            let Profile { face, nick, .. } = client.own_profile().await?.profile;
-            let request = Message::AuthRequest { face, nick, reason };
-            client.send_message(contact, &request).await?.acknowledged().await?;
+            auth::ask(client, contact, reason).await?;
             Ok(Outcome::Asked)
         }
         (Authorization::REQUIRED, None) => Ok(Outcome::MustAsk),

@@ -58,7 +58,7 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Misuse(misuse) => misuse.into(),
             ConnectError::Ended(reason) => reason.into(),
-            error @ ConnectError::Proxy { .. } => {
+            error @ ConnectError::Proxy(_) => {
                 Self { error: anyhow::Error::new(error).context("check --proxy and --server"), code: code::NO_SERVER }
             }
             error @ ConnectError::Address { .. } => {

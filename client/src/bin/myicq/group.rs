@@ -8,7 +8,7 @@ use myicq_client::{Client, GroupId, Password, Status};
 
 use crate::connection::{Login, duration, password_from};
 use crate::failure::{Failure, code};
-use crate::listen::listen;
+use crate::listen::Listener;
 use crate::output::{self, Plain};
 
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (client, mut events) = arguments.login.connect(Status::ONLINE).await?;
     let mut outcome = enter(&client, group, password, &stay).await;
     if outcome.is_ok() {
-        outcome = listen(&mut events, None, stay.json, None, stay.duration).await;
+        outcome = Listener { json: stay.json, ..Listener::default() }.run(&mut events, stay.duration).await;
     }
     client.logout().await;
     outcome

@@ -5,12 +5,15 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use myicq_client::{Client, EndReason, Event, Events, Message, status_name};
+use myicq_client::account::Delivery;
+use myicq_client::{Client, EndReason, Event, Events, Message, Uin, status_name};
 
 use crate::connection::{Login, duration};
+use crate::exec::{self, Exec};
 use crate::failure::Failure;
 use crate::output::{self, Plain, Utc};
-use crate::status::Shown;
+use crate::shown::{self, Shown};
+use crate::status::Shown as Status;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -27,62 +30,106 @@ pub(crate) struct Arguments {
     duration: Option<Duration>,
     /// What the contacts are to see
     #[arg(long, value_enum, default_value = "online")]
-    status: Shown,
+    status: Status,
     /// Tell contacts that their messages have been read, once they are printed
     #[arg(long)]
     mark_read: bool,
+    /// End when the server does not answer any more, instead of trying again and again
+    #[arg(long)]
+    no_reconnect: bool,
+    #[command(flatten)]
+    exec: exec::Options,
+    #[command(flatten)]
+    shown: shown::Options,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let (client, mut events) = arguments.login.connect(arguments.status.into()).await?;
-    let reader = arguments.mark_read.then_some(&client);
-    let outcome = listen(&mut events, reader, arguments.json, arguments.count, arguments.duration).await;
+    let (server, builder) = arguments.login.account()?;
+    let (shown, seen) = Shown::open(&arguments.shown, &server, arguments.login.uin());
+    let builder = if arguments.no_reconnect { builder.reconnect(None) } else { builder };
+    let (client, mut events) = builder.status(arguments.status.into()).seen(seen).connect().await?;
+    let mut listener = Listener {
+        reader: arguments.mark_read.then_some(&client),
+        json: arguments.json,
+        left: arguments.count,
+        shown,
+        exec: Exec::new(arguments.exec),
+    };
+    let outcome = listener.run(&mut events, arguments.duration).await;
     client.logout().await;
+    if let Some(exec) = listener.exec {
+        exec.finish().await;
+    }
     outcome
 }
 
-/// Prints what happens until the session ends, somebody wants the program to end, or there have been so many messages. A `reader` tells
-/// of each that it has been read.
-pub(crate) async fn listen(
-    events: &mut Events,
-    reader: Option<&Client>,
-    json: bool,
-    mut left: Option<u64>,
-    duration: Option<Duration>,
-) -> Result<(), Failure> {
-    let stopped = until_stopped(duration);
-    tokio::pin!(stopped);
-    loop {
-        tokio::select! {
-            // First what is there already, so that a message is never overtaken by the end.
-            biased;
-            delivery = events.next_delivery() => {
-                let Some(delivery) = delivery else { break Ok(()) };
-                // Confirmed when it is out: what could not be printed stays with the server.
-                match show(&delivery.event, json) {
-                    Ok(()) => delivery.ticket.into_iter().for_each(|ticket| events.confirm(ticket)),
-                    // Who reads along has had enough.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
-                    Err(error) => break Err(error.into()),
-                }
-                match delivery.event {
-                    Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
-                    Event::Ended { reason } => break Err(reason.into()),
-                    Event::Message { from, id, .. } => {
-                        if let Some((reader, id)) = reader.zip(id) {
-                            // The end of the session shows as an event, and nothing else is worth ending it.
-                            let _ = reader.read(from, id).await;
-                        }
-                        left = left.map(|left| left - 1);
+/// Where events go.
+#[derive(Debug, Default)]
+pub(crate) struct Listener<'a> {
+    /// Who tells of each message that it has been read.
+    pub(crate) reader: Option<&'a Client>,
+    pub(crate) json: bool,
+    /// How many messages there are to be still.
+    pub(crate) left: Option<u64>,
+    pub(crate) shown: Shown,
+    pub(crate) exec: Option<Exec>,
+}
+
+impl Listener<'_> {
+    /// Prints what happens until the connection ends, somebody wants the program to end, or there have been so many messages.
+    pub(crate) async fn run(&mut self, events: &mut Events, duration: Option<Duration>) -> Result<(), Failure> {
+        let stopped = until_stopped(duration);
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                // First what is there already, so that a message is never overtaken by the end.
+                biased;
+                delivery = events.next_delivery() => {
+                    let Some(Delivery { event, ticket, .. }) = delivery else { break Ok(()) };
+                    // Confirmed when it is out: what could not be printed stays with the server.
+                    match self.show(&event).await {
+                        Ok(()) => ticket.into_iter().for_each(|ticket| events.confirm(ticket)),
+                        // Who reads along has had enough.
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
+                        Err(error) => break Err(error.into()),
                     }
-                    _ => {}
+                    match event {
+                        Event::Ended { reason: EndReason::LoggedOut } => break Ok(()),
+                        Event::Ended { reason } => break Err(reason.into()),
+                        Event::Message { from, id, .. } => self.on_shown(from, id).await,
+                        _ => {}
+                    }
+                    if self.left == Some(0) {
+                        break Ok(());
+                    }
                 }
-                if left == Some(0) {
-                    break Ok(());
-                }
+                outcome = &mut stopped => break outcome.map_err(Failure::from),
             }
-            outcome = &mut stopped => break outcome.map_err(Failure::from),
         }
+    }
+
+    async fn show(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            event if self.json => output::json(event)?,
+            // For programs that show groups, at every login.
+            Event::GroupTypes { .. } => {}
+            event => output::line(human(event))?,
+        }
+        if let Some(exec) = &mut self.exec {
+            exec.on_event(event).await?;
+        }
+        if let Event::Message { id: Some(id), .. } = event {
+            self.shown.add(*id);
+        }
+        Ok(())
+    }
+
+    async fn on_shown(&mut self, from: Uin, id: Option<u64>) {
+        if let Some((reader, id)) = self.reader.zip(id) {
+            // The end of the session shows as an event, and nothing else is worth ending it.
+            let _ = reader.read(from, id).await;
+        }
+        self.left = self.left.map(|left| left - 1);
     }
 }
 
@@ -114,15 +161,6 @@ async fn terminated() -> io::Result<()> {
     future::pending().await
 }
 
-fn show(event: &Event, json: bool) -> io::Result<()> {
-    match event {
-        event if json => output::json(event),
-        // For programs that show groups, at every login.
-        Event::GroupTypes { .. } => Ok(()),
-        event => output::line(human(event)),
-    }
-}
-
 /// An event as one line for people.
 fn human(event: &Event) -> String {
     let whom = |uin: &_, domain: &Option<String>| match domain {
@@ -131,6 +169,10 @@ fn human(event: &Event) -> String {
     };
     match event {
         Event::LoggedIn { ip, online_users, .. } => format!("* logged in from {ip}, {online_users} online"),
+        Event::ConnectionLost { reason, retry_in_ms } => {
+            format!("* connection lost: {reason}; next try in {} s", retry_in_ms.div_ceil(1_000))
+        }
+        Event::ConnectionResumed { .. } => "* connected again".to_owned(),
         Event::Message { from, domain, time, message, .. } => {
             format!("{} {} {}", Utc(*time), whom(from, domain), said(message))
         }
@@ -180,8 +222,6 @@ fn said(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use myicq_client::Uin;
-
     use super::*;
 
     fn message(message: Message) -> Event {

@@ -1,12 +1,15 @@
 //! `myicq`: a client for the command line.
 
 mod arguments;
+mod auth;
 mod connection;
 mod contacts;
 mod decode;
 mod discover;
+mod exec;
 mod failure;
 mod file;
+mod folder;
 mod group;
 mod listen;
 mod output;
@@ -15,6 +18,8 @@ mod profile;
 mod register;
 mod search;
 mod send;
+mod server;
+mod shown;
 mod status;
 
 use std::io::Write;
@@ -44,11 +49,15 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Contacts(arguments) => contacts::list(arguments).await,
             Command::Add(arguments) => contacts::add(arguments).await,
             Command::Remove(arguments) => contacts::remove(arguments).await,
+            Command::Auth(arguments) => auth::run(arguments).await,
             Command::Search(arguments) => search::run(arguments).await,
             Command::Group(arguments) => group::run(arguments).await,
             Command::File(arguments) => file::run(arguments).await,
             Command::Status(arguments) => status::run(arguments).await,
             Command::Profile(arguments) => profile::run(arguments).await,
+            Command::Servers(arguments) => server::list(arguments).await,
+            Command::Ping(arguments) => server::ping(arguments).await,
+            Command::Broadcast(arguments) => server::broadcast(arguments).await,
             Command::Decode(arguments) => decode::run(&arguments),
             Command::Man(arguments) => pages::man(&arguments),
             Command::Completions(arguments) => pages::completions(&arguments),

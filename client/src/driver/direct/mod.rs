@@ -248,6 +248,12 @@ impl Peers {
                 self.lanes.handle_offline(*uin);
                 self.places.send_modify(|places| drop(places.others.remove(uin)));
             }
+            // Who is here is told anew.
+            Event::ConnectionResumed { new_session: true } => {
+                let mut gone = BTreeMap::new();
+                self.places.send_modify(|places| gone = std::mem::take(&mut places.others));
+                gone.keys().for_each(|uin| self.lanes.handle_offline(*uin));
+            }
             Event::Delivered { to, id } => self.lanes.handle_delivered(*to, *id),
             _ => {}
         }

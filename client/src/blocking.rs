@@ -24,9 +24,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::account::{Arrival, Delivery, FoundUser, Group, Member, OwnProfile, RemoteContacts, ServerEntry, Ticket};
-use crate::driver::{Builder, ConnectError, Health, system};
+use crate::driver::{AcceptFile, Builder, ConnectError, DirectStats, FileOffer, Health, system};
 use crate::error::{EndReason, RequestError};
-use crate::event::Event;
+use crate::event::{Event, TransferId};
 use crate::message::Message;
 use crate::password::Password;
 use crate::profile::Profile;
@@ -114,6 +114,11 @@ as_async! {
     create_group(group_type: u16, name: &str, password: Option<Password>) -> Result<Option<GroupId>, RequestError>;
     enter_group(group: GroupId, password: Option<Password>) -> Result<Vec<Member>, RequestError>;
     exit_group(group: GroupId) -> Result<(), RequestError>;
+    offer_file(to: Uin, offer: FileOffer) -> Result<TransferId, RequestError>;
+    accept_file(transfer: TransferId, accept: AcceptFile) -> Result<(), RequestError>;
+    refuse_file(transfer: TransferId) -> Result<(), RequestError>;
+    cancel_file(transfer: TransferId) -> Result<(), RequestError>;
+    direct_stats() -> Option<DirectStats>;
     health() -> Option<Health>;
     logout() -> EndReason;
     ended() -> EndReason;

@@ -13,7 +13,7 @@ use myicq_client::{
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::{
     Capabilities, ClientHeader, Command, Envelope, Ipv4, KeepAliveReply, List, LoginError, LoginReply, LoginSuccess,
-    MAX_DATAGRAM, MessageKind, NewUinReply, Reply, Request, Sealing, Seq, ServerMessage, Str, encode_reply,
+    MAX_DATAGRAM, MessageKind, NewUinReply, Reply, Request, Sealing, Seq, ServerMessage, SessionId, Str, encode_reply,
     open_request,
 };
 use tokio::net::UdpSocket;
@@ -31,6 +31,8 @@ fn password() -> Password {
 struct Echo {
     socket: UdpSocket,
     seq: Seq,
+    /// The session of the last LOGIN. What comes in another one is of a server that was here before.
+    session: Option<SessionId>,
     /// What came, without acknowledgements.
     commands: Vec<Command>,
     acknowledged: Vec<Seq>,
@@ -45,7 +47,8 @@ impl Echo {
     async fn start_at(address: SocketAddr) -> (SocketAddr, JoinHandle<Self>) {
         let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
-        let echo = Self { socket, seq: Seq::new(65_000).unwrap(), commands: Vec::new(), acknowledged: Vec::new() };
+        let seq = Seq::new(65_000).unwrap();
+        let echo = Self { socket, seq, session: None, commands: Vec::new(), acknowledged: Vec::new() };
         (address, tokio::spawn(echo.run()))
     }
 
@@ -58,6 +61,12 @@ impl Echo {
             let (header, body) = ClientHeader::decode(&buffer[..len]).unwrap();
             let sealing = Sealing { key: &key, form: CipherForm::Original };
             let request = open_request(&header, body, Some(sealing), &mut scratch).unwrap();
+            if matches!(request, Request::Login(_) | Request::NewUin(_)) {
+                self.session = Some(header.session);
+            }
+            if self.session != Some(header.session) {
+                continue;
+            }
             match request.command() {
                 Command::Ack => self.acknowledged.extend(header.seq),
                 command => self.commands.push(command),

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ExecOptions {
     /// Run this program for each event, with the event as a JSON object on its standard input. What is written here is the name or the path of the
     /// program, taken as it is: there is no shell, there are no arguments, and so nothing to quote; for more, name a script. What it
     /// prints goes where our output goes, and its exit code counts for nothing. A message counts as received once the program has been started
@@ -31,7 +31,7 @@ pub(crate) struct Exec {
 }
 
 impl Exec {
-    pub(crate) fn new(options: Options) -> Option<Self> {
+    pub(crate) fn new(options: ExecOptions) -> Option<Self> {
         let max = options.exec_max.into();
         options.exec.map(|program| Self { program, max, running: JoinSet::new() })
     }

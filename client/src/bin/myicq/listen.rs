@@ -9,10 +9,10 @@ use myicq_client::account::Delivery;
 use myicq_client::{Client, EndReason, Event, Events, Message, Uin, status_name};
 
 use crate::connection::{Login, duration};
-use crate::exec::{self, Exec};
+use crate::exec::{Exec, ExecOptions};
 use crate::failure::Failure;
 use crate::output::{self, Plain, Utc};
-use crate::shown::{self, Shown};
+use crate::shown::{NoteOptions, Shown};
 use crate::status::Shown as Status;
 
 #[derive(Debug, Args)]
@@ -38,9 +38,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_reconnect: bool,
     #[command(flatten)]
-    exec: exec::Options,
+    exec: ExecOptions,
     #[command(flatten)]
-    shown: shown::Options,
+    shown: NoteOptions,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ const FILE_MAX: u64 = 64 * 1024;
 const LINES_MAX: usize = 2 * MAX_SEEN;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct NoteOptions {
     /// Keep no note of the numbers of messages that were shown: one whose acknowledgement was lost may be shown again in another run
     #[arg(long, env = "MYICQ_NO_SEEN")]
     no_seen: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// What earlier runs have noted, and where to note more. Without a folder for it, or with one that cannot be written, there is nothing to note,
     /// which is said once.
-    pub(crate) fn open(options: &Options, server: &str, owner: Uin) -> (Self, SeenMessages) {
+    pub(crate) fn open(options: &NoteOptions, server: &str, owner: Uin) -> (Self, SeenMessages) {
         let Some(path) = path_for(server, owner).filter(|_| !options.no_seen) else { return Default::default() };
         match open(&path) {
             Ok((file, seen)) => (Self { file: Some(file) }, seen),

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use indexmap::IndexSet;
 use myicq_wire::{GroupId, Uin};
+use roaring::RoaringBitmap;
 
 /// A group as lists show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,8 +25,8 @@ pub struct Listing {
 /// The board of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    /// In no order, but each in a place: some of them can be drawn by lot.
-    visible: RwLock<IndexSet<Uin>>,
+    /// Their numbers, hardly more than a bit each; and each has a place by which it can be drawn by lot.
+    visible: RwLock<RoaringBitmap>,
     groups: RwLock<BTreeMap<GroupId, Listing>>,
 }
 
@@ -41,24 +41,24 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 impl Board {
     pub(crate) fn show(&self, uin: Uin) {
-        write(&self.visible).insert(uin);
+        write(&self.visible).insert(uin.0);
     }
 
     pub(crate) fn hide(&self, uin: Uin) {
-        write(&self.visible).swap_remove(&uin);
+        write(&self.visible).remove(uin.0);
     }
 
     pub(crate) fn is_visible(&self, uin: Uin) -> bool {
-        read(&self.visible).contains(&uin)
+        read(&self.visible).contains(uin.0)
     }
 
     pub(crate) fn count_visible(&self) -> usize {
-        read(&self.visible).len()
+        usize::try_from(read(&self.visible).len()).unwrap_or(usize::MAX)
     }
 
     /// Who has a place among those who are visible, if nobody has left in the meantime.
     pub(crate) fn visible_at(&self, place: usize) -> Option<Uin> {
-        read(&self.visible).get_index(place).copied()
+        read(&self.visible).select(u32::try_from(place).ok()?).map(Uin)
     }
 
     pub(crate) fn list_group(&self, listing: Listing) {

@@ -27,6 +27,20 @@ const FORGOTTEN_AT_ONCE: usize = 8;
 /// A keyed hash of a user's password. It is compared in constant time, wiped when it is dropped, and never shown.
 pub(super) type Verifier = CtOutput<Blake2sMac<U16>>;
 
+/// A time, cut off to a whole second: what is remembered dies sooner by that, and takes less room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Second(u32);
+
+impl Second {
+    fn of(at: Instant) -> Self {
+        Self(u32::try_from(at.0 / 1_000_000).unwrap_or(u32::MAX))
+    }
+
+    fn is_over(self, lifetime: Duration, now: Instant) -> bool {
+        now.since(Instant(u64::from(self.0) * 1_000_000)) >= lifetime
+    }
+}
+
 /// The verifiers of a hub's users.
 pub(super) struct Verifiers {
     lifetime: Duration,
@@ -35,9 +49,9 @@ pub(super) struct Verifiers {
     keyed: Box<Blake2sMac<U16>>,
     /// Since when, and what. The time of argon2's answer and not of the last login: who logs in every day is not remembered forever, and
     /// those who came first go first.
-    known: HashMap<Uin, (Instant, Verifier)>,
+    known: HashMap<Uin, (Second, Verifier)>,
     /// Who was remembered when, the first first; also those who have been forgotten before their time.
-    by_age: VecDeque<(Instant, Uin)>,
+    by_age: VecDeque<(Second, Uin)>,
     /// Of the logins that argon2 has yet to judge. The hub bounds how many there are.
     unproven: HashMap<Attempt, (Uin, Verifier)>,
 }
@@ -65,11 +79,11 @@ impl Verifiers {
     pub(super) fn is_known(&mut self, now: Instant, uin: Uin, verifier: &Verifier) -> bool {
         for _ in 0..FORGOTTEN_AT_ONCE {
             match self.by_age.front() {
-                Some(&(since, _)) if now.since(since) >= self.lifetime => self.forget_oldest(),
+                Some(&(since, _)) if since.is_over(self.lifetime, now) => self.forget_oldest(),
                 _ => break,
             }
         }
-        let known = self.known.get(&uin).filter(|(since, _)| now.since(*since) < self.lifetime);
+        let known = self.known.get(&uin).filter(|(since, _)| !since.is_over(self.lifetime, now));
         known.is_some_and(|(_, known)| known == verifier)
     }
 
@@ -92,8 +106,9 @@ impl Verifiers {
         if self.by_age.len() >= self.max {
             self.forget_oldest();
         }
-        self.known.insert(uin, (now, verifier));
-        self.by_age.push_back((now, uin));
+        let since = Second::of(now);
+        self.known.insert(uin, (since, verifier));
+        self.by_age.push_back((since, uin));
     }
 
     /// A login is over. Nothing, if its password has been proven.
@@ -266,6 +281,11 @@ mod tests {
         verifiers.prove(BEGIN, Attempt(3));
         assert!(!verifiers.knows(BEGIN, ALICE, b"secret") && !verifiers.knows(BEGIN, ALICE, b"late"));
         assert!(verifiers.knows(BEGIN, BOB, b"late"));
+    }
+
+    #[test]
+    fn little_is_kept_of_a_user() {
+        assert_eq!((size_of::<(Uin, (Second, Verifier))>(), size_of::<(Second, Uin)>()), (24, 8));
     }
 
     #[test]

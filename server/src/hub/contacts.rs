@@ -45,9 +45,8 @@ impl Hub {
             return self.answer(question, Answer::Refused(Refusal::Storage));
         }
         if let Some(contacts) = self.online.contacts_mut(owner)
-            && contacts.contains(&contact)
+            && self.lists.remove(contacts, contact)
         {
-            contacts.retain(|&other| other != contact);
             self.post(contact, Content::Unwatch(owner));
         }
         self.answer(question, Answer::Done);
@@ -63,9 +62,6 @@ impl Hub {
             return;
         }
         let Outcome::Contacts(contacts) = outcome else { return self.load_later(now, Some(session), Load::Contacts) };
-        if let Some(list) = self.online.contacts_mut(session.uin) {
-            list.reserve_exact(contacts.len());
-        }
         for contact in contacts {
             self.on_listed(session.uin, contact);
         }
@@ -74,9 +70,8 @@ impl Hub {
     /// Somebody is on the list of a user of ours, in the store. If the user is here, he watches him from now on.
     pub(super) fn on_listed(&mut self, owner: Uin, contact: Uin) {
         if let Some(contacts) = self.online.contacts_mut(owner)
-            && !contacts.contains(&contact)
+            && self.lists.insert(contacts, contact)
         {
-            contacts.push(contact);
             self.post(contact, Content::Watch(owner));
         }
     }

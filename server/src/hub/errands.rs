@@ -39,16 +39,17 @@ impl Hub {
         {
             self.announce(uin, Sight::Gone(uin));
         }
-        for watcher in self.watchers.remove(&uin).unwrap_or_default() {
-            self.post(watcher, Content::Unlisted(uin));
-        }
+        let mut list = self.watchers.remove(&uin).unwrap_or_default();
+        let watchers: Vec<_> = self.lists.iter(&list).collect();
+        self.lists.clear(&mut list);
+        watchers.into_iter().for_each(|watcher| self.post(watcher, Content::Unlisted(uin)));
         self.effects.push_back(Effect::Removed(uin));
     }
 
     /// Somebody is not on the list of a user of ours any more, because there is no such user.
     pub(super) fn on_unlisted(&mut self, owner: Uin, contact: Uin) {
         if let Some(contacts) = self.online.contacts_mut(owner) {
-            contacts.retain(|&other| other != contact);
+            self.lists.remove(contacts, contact);
         }
     }
 }

@@ -10,6 +10,7 @@ mod contacts;
 mod directory;
 mod errands;
 mod groups;
+mod lists;
 mod messages;
 mod online;
 mod presence;
@@ -37,6 +38,7 @@ pub use types::*;
 use self::accounts::LoginStep;
 use self::broadcasts::Broadcasts;
 use self::groups::{Groups, Joining};
+use self::lists::{List, Lists};
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Details, Flight, Online, Users};
 use self::receipts::Subscribers;
@@ -65,7 +67,9 @@ pub struct Hub {
     /// Users who are here. The others are in the store.
     online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
-    watchers: HashMap<Uin, Vec<Uin>>,
+    watchers: HashMap<Uin, List>,
+    /// What is in those lists, and in the users' own.
+    lists: Lists,
     deliveries: Deliveries,
     receipts: Subscribers,
     broadcasts: Broadcasts,
@@ -174,6 +178,7 @@ impl Hub {
             share,
             rng,
             watchers: HashMap::new(),
+            lists: Lists::new(),
             deliveries: Deliveries::default(),
             receipts: Subscribers::default(),
             broadcasts: Broadcasts::default(),
@@ -212,6 +217,11 @@ impl Hub {
     pub fn online_users_after(&self, uin: Uin, status: Status) -> u32 {
         let now = self.online.get(uin).map_or(0, |user| u32::from(presence::is_visible(user.status)));
         self.share.visible().saturating_sub(now) + u32::from(presence::is_visible(presence::at_login(status)))
+    }
+
+    /// The slot of the session of a user who is here.
+    pub fn slot_of(&self, uin: Uin) -> Option<u32> {
+        self.online.slot(uin)
     }
 
     /// The session of a user who is here.

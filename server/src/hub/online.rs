@@ -4,6 +4,7 @@ use myicq_wire::{Status, Uin};
 
 use super::broadcasts::Reading;
 use super::directory::Directory;
+use super::lists::List;
 use super::messages::Mailbox;
 use super::rates::Bucket;
 use super::{Place, Presence, SessionKey, presence};
@@ -37,7 +38,7 @@ pub(super) struct Flight {
 pub(super) struct Details {
     pub(super) place: Place,
     /// Whom he watches: his list, once it has been loaded.
-    pub(super) contacts: Vec<Uin>,
+    pub(super) contacts: List,
     /// How far he is with what is said to everybody.
     pub(super) reading: Reading,
     pub(super) searches: Bucket,
@@ -61,6 +62,10 @@ impl Users {
         Self { slots: Vec::new(), details: Vec::new(), directory: Directory::new(shards) }
     }
 
+    pub(super) fn slot(&self, uin: Uin) -> Option<u32> {
+        self.directory.find(uin)
+    }
+
     pub(super) fn get(&self, uin: Uin) -> Option<&Online> {
         self.slots.get(position(self.directory.find(uin)?)?)?.as_ref()
     }
@@ -70,7 +75,7 @@ impl Users {
     }
 
     /// The list of a user who is here.
-    pub(super) fn contacts_mut(&mut self, uin: Uin) -> Option<&mut Vec<Uin>> {
+    pub(super) fn contacts_mut(&mut self, uin: Uin) -> Option<&mut List> {
         let details = self.details.get_mut(position(self.directory.find(uin)?)?)?.as_mut();
         details.map(|details| &mut details.contacts)
     }
@@ -138,5 +143,6 @@ mod tests {
     #[test]
     fn what_a_message_touches_is_one_line_of_the_cache() {
         assert!(size_of::<Option<Online>>() <= 64, "{} bytes", size_of::<Option<Online>>());
+        assert!(size_of::<Option<Details>>() <= 48, "{} bytes", size_of::<Option<Details>>());
     }
 }

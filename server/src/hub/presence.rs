@@ -6,7 +6,8 @@ use super::broadcasts::Reading;
 use super::messages::Mailbox;
 use super::rates::Bucket;
 use super::{
-    Answer, Content, Details, Effect, Flight, Hub, Online, Place, Presence, Question, Refusal, SessionKey, Sight, Tell,
+    Answer, Content, Details, Effect, Flight, Hub, List, Online, Place, Presence, Question, Refusal, SessionKey, Sight,
+    Tell,
 };
 use crate::time::Now;
 
@@ -50,7 +51,7 @@ impl Hub {
         };
         self.online.insert(
             user,
-            Details { place, contacts: Vec::new(), reading: Reading::default(), searches: Bucket::default() },
+            Details { place, contacts: List::default(), reading: Reading::default(), searches: Bucket::default() },
         );
         self.load_contacts(session);
         self.load_messages(uin);
@@ -69,14 +70,14 @@ impl Hub {
     /// Whether others saw the user whose session it was.
     pub(super) fn forget_session(&mut self, session: SessionKey) -> bool {
         let uin = session.uin;
-        let Some((user, details)) = self.online.remove(session) else { return false };
+        let Some((user, mut details)) = self.online.remove(session) else { return false };
         for id in self.deliveries.in_flight(user.flight) {
             self.abandon(id);
         }
         self.store_waiting(uin);
-        for contact in details.contacts {
-            self.post(contact, Content::Unwatch(uin));
-        }
+        let contacts: Vec<_> = self.lists.iter(&details.contacts).collect();
+        self.lists.clear(&mut details.contacts);
+        contacts.into_iter().for_each(|contact| self.post(contact, Content::Unwatch(uin)));
         self.receipts.remove(uin);
         self.exit_groups(session);
         self.share.show(uin, is_visible(user.status), false);
@@ -107,32 +108,21 @@ impl Hub {
 
     /// Shows a user to all who watch him: one letter for each of the other shards.
     pub(super) fn announce(&mut self, uin: Uin, sight: Sight) {
-        // Taken out for the moment: to tell those who watch him changes nothing about who they are.
-        let Some(watchers) = self.watchers.get_mut(&uin).map(std::mem::take) else { return };
         for shard in 0..self.share.count() {
-            let theirs = watchers.iter().copied().filter(|&watcher| self.share.owner(watcher) == shard);
+            let Some(watchers) = self.watchers.get(&uin) else { return };
+            let theirs = self.lists.iter(watchers).filter(|&watcher| self.share.owner(watcher) == shard);
+            let theirs: Box<[Uin]> = theirs.collect();
             if shard == self.share.index() {
-                let theirs: Vec<_> = theirs.collect();
                 self.on_seen(&theirs, sight);
-            } else {
-                let theirs: Box<[Uin]> = theirs.collect();
-                if let Some(&to) = theirs.first() {
-                    self.post(to, Content::Seen(theirs, sight));
-                }
+            } else if let Some(&to) = theirs.first() {
+                self.post(to, Content::Seen(theirs, sight));
             }
         }
-        self.watchers.insert(uin, watchers);
     }
 
     pub(super) fn on_watch(&mut self, target: Uin, watcher: Uin) {
         let watchers = self.watchers.entry(target).or_default();
-        if !watchers.contains(&watcher) {
-            if watchers.len() == watchers.capacity() {
-                // By a quarter: there is a list for everybody who is on one, and doubling would leave a third of them empty.
-                watchers.reserve_exact(watchers.len() / 4 + 1);
-            }
-            watchers.push(watcher);
-        }
+        self.lists.insert(watchers, watcher);
         if let Some(presence) = self.online.presence(target) {
             self.show(watcher, Sight::Here(presence));
         }
@@ -148,9 +138,7 @@ impl Hub {
 
     pub(super) fn on_unwatch(&mut self, target: Uin, watcher: Uin) {
         if let Some(watchers) = self.watchers.get_mut(&target) {
-            if let Some(index) = watchers.iter().position(|&other| other == watcher) {
-                watchers.swap_remove(index);
-            }
+            self.lists.remove(watchers, watcher);
             if watchers.is_empty() {
                 self.watchers.remove(&target);
             }

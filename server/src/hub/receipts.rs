@@ -119,7 +119,7 @@ impl Hub {
 
     /// Whether somebody who is here has another on his list.
     fn has_listed(&mut self, owner: Uin, contact: Uin) -> bool {
-        self.online.contacts_mut(owner).is_some_and(|contacts| contacts.contains(&contact))
+        self.online.contacts_mut(owner).is_some_and(|contacts| self.lists.contains(contacts, contact))
     }
 
     /// What became of a message, for its sender: whom it has reached he learns only if he sees him.

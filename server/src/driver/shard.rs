@@ -151,7 +151,8 @@ impl ShardDriver {
             }
         }
         let now = self.clock.now();
-        if self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
+        // More than once where much is due: what the first of it says leaves before the rest says anything.
+        while self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
             self.shard.handle_input(now, Input::Timeout);
             self.drain().await;
             self.flush().await;

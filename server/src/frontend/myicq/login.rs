@@ -191,6 +191,7 @@ impl Frontend {
             self.half_open_at.entry(Source::of(address.ip())).or_default().push_back(key);
         }
         self.waiting_for_proof += 1;
+        self.arm_end(now, key);
         self.flush(now, key, hub);
         if proven {
             self.on_proven(now, key, hub);
@@ -255,6 +256,7 @@ impl Frontend {
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
         let Some(half_open) = self.sessions.on_proven(key) else { return };
         self.leave_half_open(key, half_open.place.ip);
+        self.arm_end(now, key);
         self.counters.event(Event::Opened);
         let has_receipts = self.sessions.get(key).is_some_and(Session::has_receipts);
         self.tell_group_types(now, key, hub);

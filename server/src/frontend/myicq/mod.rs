@@ -51,6 +51,10 @@ const WRONG_ACKS_MAX: u8 = 3;
 /// are, and take what comes behind them for duplicates.
 const SEQS_MAX: u16 = 65_000;
 
+/// Sessions whose timers have fired that are looked at before what they send leaves: a thousand that are due at once would need room for
+/// the datagrams of all of them.
+const DUE_AT_ONCE: usize = 64;
+
 /// The sessions of a shard and all that is under way in them.
 #[derive(Debug)]
 pub struct Frontend {
@@ -77,8 +81,9 @@ pub struct Frontend {
     /// Where they come from.
     origins: HashSet<Origin>,
     timers: Timers,
-    /// Slots whose timers have fired.
-    due: Vec<u32>,
+    /// Slots whose timers have fired, and when.
+    due: VecDeque<u32>,
+    fired_at: Instant,
     /// Sessions whose links may have something to send, or another deadline.
     touched: Vec<SessionKey>,
     outbox: Outbox,
@@ -109,7 +114,8 @@ impl Frontend {
             attempts: HashMap::new(),
             origins: HashSet::new(),
             timers: Timers::new(),
-            due: Vec::new(),
+            due: VecDeque::new(),
+            fired_at: Instant::default(),
             touched: Vec::new(),
             outbox: Outbox::default(),
             scratch: vec![0; MAX_DATAGRAM].into(),
@@ -161,7 +167,7 @@ impl Frontend {
 
     /// When [`Frontend::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.timers.next();
+        let timer = if self.due.is_empty() { self.timers.next() } else { Some(self.fired_at) };
         let registration = self.registration_ends.front().map(|&(deadline, _)| deadline);
         timer.into_iter().chain(registration).min()
     }
@@ -209,16 +215,18 @@ impl Frontend {
         }
     }
 
-    /// Lets time pass: sends again, gives up, ends sessions.
+    /// Lets time pass: sends again, gives up, ends sessions. When much is due at once, only some of it is done, and the rest is due still.
     pub fn handle_timeout(&mut self, now: Now, hub: &mut Hub) {
-        let mut due = std::mem::take(&mut self.due);
-        self.timers.fire(now.instant, &mut due);
-        for slot in due.drain(..) {
+        if self.due.is_empty() {
+            self.timers.fire(now.instant, &mut self.due);
+            self.fired_at = now.instant;
+        }
+        for _ in 0..DUE_AT_ONCE {
+            let Some(slot) = self.due.pop_front() else { break };
             if let Some(key) = self.sessions.key(slot) {
                 self.on_session_time(now, key, hub);
             }
         }
-        self.due = due;
         while let Some(&(deadline, origin)) = self.registration_ends.front()
             && deadline <= now.instant
         {
@@ -246,7 +254,7 @@ impl Frontend {
     }
 
     fn find_session(&self, uin: Uin, id: SessionId, hub: &Hub) -> Option<SessionKey> {
-        self.sessions.find(hub.session_of(uin), uin, id)
+        self.sessions.find(hub.slot_of(uin), uin, id)
     }
 
     fn on_session_datagram(
@@ -312,7 +320,8 @@ impl Frontend {
     fn end(&mut self, now: Now, key: SessionKey, event: Event, hub: &mut Hub) {
         if let Some(mut session) = self.sessions.remove(key) {
             session.link.drain(&mut self.retained).for_each(drop);
-            self.timers.cancel(key.slot);
+            self.timers.cancel(&mut session.link_timer);
+            self.timers.cancel(&mut session.end_timer);
             if session.half_open.is_some() {
                 self.leave_half_open(key, session.address.ip());
             }
@@ -337,6 +346,7 @@ impl Frontend {
             }
             _ => {}
         }
+        self.arm_end(now, key);
         self.touched.push(key);
     }
 
@@ -371,15 +381,25 @@ impl Frontend {
         }
     }
 
+    /// Sets the timer of what a session has to send.
     fn arm(&mut self, now: Now, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let link = session.link.poll_timeout();
+        let late = session.late_notices.as_ref().filter(|_| session.link.queued() == 0).map(|late| late.due());
+        match link.into_iter().chain(late).min() {
+            Some(deadline) => self.timers.arm(&mut session.link_timer, key.slot, now.instant, deadline),
+            None => self.timers.cancel(&mut session.link_timer),
+        }
+    }
+
+    /// Sets the timer of a session's end. What the client says moves that away, which is found out when it fires: so no datagram
+    /// touches it.
+    pub(super) fn arm_end(&mut self, now: Now, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let end = match &session.half_open {
             Some(half_open) => half_open.probe_at.unwrap_or(half_open.deadline),
             None => session.last_heard + self.config.session.keepalive_timeout,
         };
-        let link = session.link.poll_timeout();
-        let late = session.late_notices.as_ref().filter(|_| session.link.queued() == 0).map(|late| late.due());
-        let deadline = link.into_iter().chain(late).chain([end]).min();
-        self.timers.arm(key.slot, now.instant, deadline.unwrap_or(end));
+        self.timers.arm(&mut session.end_timer, key.slot, now.instant, end);
     }
 }

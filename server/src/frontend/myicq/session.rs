@@ -11,6 +11,7 @@ use myicq_wire::{
 };
 
 use super::notices::LateNotices;
+use super::timers::TimerId;
 use crate::hub::Place;
 
 /// Datagrams kept of a client whose address is not proven yet. A client of 2003 sends three requests before it acknowledges its login.
@@ -19,28 +20,34 @@ pub(super) const HELD_MAX: usize = 8;
 /// Bytes of these: room for what such a client may ask, not for a flood from addresses that are not the sender's.
 pub(super) const HELD_BYTES_MAX: usize = 2048;
 
-/// A logged-in client. It begins with a line of the cache: among many, each line more is a wait for memory more.
+/// A logged-in client. It takes three lines of the cache, and among many each line is a wait for memory: so what goes to the client, in
+/// the clear, touches only the first two, and what comes from it the third.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Session {
     /// Of its key: no two sessions that had the same slot have the same.
     pub(super) serial: u64,
     pub(super) uin: Uin,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
+    pub(super) last_heard: Instant,
+    /// When the link has something to do, if ever.
+    pub(super) link_timer: TimerId,
     /// The number of the LOGIN, by which its repetitions are known.
     pub(super) login_seq: Seq,
-    pub(super) granted: Capabilities,
     pub(super) charset: Charset,
-    pub(super) link: Link,
-    pub(super) last_heard: Instant,
-    /// What it is to be told of its contacts once it has taken what it was told before.
-    pub(super) late_notices: Option<Box<LateNotices>>,
-    key: Key,
     /// In which form the bodies are enciphered: granted, or found out with the first that was deciphered.
     form: Option<CipherForm>,
+    pub(super) granted: Capabilities,
+    /// When the session itself has something to do.
+    pub(super) end_timer: TimerId,
+    /// What it is to be told of its contacts once it has taken what it was told before.
+    pub(super) late_notices: Option<Box<LateNotices>>,
     /// What waits for the proof of the address; `None` in an open session.
     pub(super) half_open: Option<Box<HalfOpen>>,
+    /// What it sends ends with the second line.
+    pub(super) link: Link,
+    key: Key,
 }
 
 /// A session from the right password to the proof of the address.
@@ -92,6 +99,8 @@ impl Session {
             key,
             form: granted.contains(Capabilities::CBC).then_some(CipherForm::Cbc),
             half_open: Some(Box::new(half_open)),
+            link_timer: TimerId::NONE,
+            end_timer: TimerId::NONE,
         }
     }
 
@@ -153,11 +162,17 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use super::*;
 
     /// There may be a hundred thousand of them, nearly all idle.
     #[test]
     fn an_idle_session_is_small() {
         assert!(size_of::<Option<Session>>() <= 192, "{} bytes", size_of::<Option<Session>>());
+        assert_eq!(
+            (offset_of!(Session, granted), offset_of!(Session, link) + 40, offset_of!(Session, key)),
+            (64, 128, 184)
+        );
     }
 }

@@ -41,10 +41,14 @@ impl Sessions {
         session.half_open.take()
     }
 
-    /// The session that a datagram belongs to. `here` is the one that the hub has of its user.
-    pub(super) fn find(&self, here: Option<SessionKey>, uin: Uin, id: SessionId) -> Option<SessionKey> {
-        let is_its = |key: &SessionKey| self.get(*key).is_some_and(|session| session.id == id);
-        here.filter(is_its).or_else(|| self.key(*self.half_open.get(&(uin, id))?))
+    /// The session that a datagram belongs to. `here` is where that is which the hub has of its user.
+    pub(super) fn find(&self, here: Option<u32>, uin: Uin, id: SessionId) -> Option<SessionKey> {
+        let is_its = |slot| {
+            let session = self.slots.get(usize::try_from(slot).ok()?)?;
+            let key = SessionKey { uin, slot, serial: session.serial };
+            Some(key).filter(|_| session.uin == uin && session.id == id)
+        };
+        here.and_then(is_its).or_else(|| self.key(*self.half_open.get(&(uin, id))?))
     }
 
     /// The key of the session that is in a slot.

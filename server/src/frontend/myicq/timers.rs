@@ -1,7 +1,10 @@
 //! When each session has something to do: a wheel of lists, each of what is due within the same few milliseconds.
 //!
-//! A session has one timer. To set it, move it and take it back costs the same however many sessions there are, and touches no
-//! session: only the dense table of timers.
+//! To set a timer, move it and take it back costs the same however many sessions there are, and touches no session: only the pool of
+//! timers. A session has two: one that it keeps as long as it lives, and that is far away and nearly always left alone, and one for its
+//! link, that it has only while something waits for an acknowledgement. So the second comes from few places, which are used over and over.
+
+use std::collections::VecDeque;
 
 use myicq_wire::Instant;
 
@@ -17,16 +20,26 @@ const NONE: u32 = u32::MAX;
 /// A timer that is further away than this is not moved further: it is asked again when it is due.
 const FAR_MICROSECONDS: u64 = 1 << 20;
 
+/// Where a timer is in the pool, kept by who has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TimerId(u32);
+
+impl TimerId {
+    /// No timer.
+    pub(super) const NONE: Self = Self(NONE);
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Timer {
     deadline: Instant,
-    /// Neighbours in the list, by slot.
+    /// Whose it is.
+    slot: u32,
+    /// Neighbours in the list, by place; of one that nobody has, the next of those.
     next: u32,
     previous: u32,
+    /// [`NONE`] when it is not set.
     list: u32,
 }
-
-const UNSET: Timer = Timer { deadline: Instant(0), next: NONE, previous: NONE, list: NONE };
 
 #[derive(Clone, Copy, Debug)]
 struct List {
@@ -35,10 +48,12 @@ struct List {
     soonest: Instant,
 }
 
-/// The timers of all sessions, by slot.
+/// The timers of all sessions.
 #[derive(Debug)]
 pub(super) struct Timers {
     timers: Vec<Timer>,
+    /// The first that nobody has.
+    free: u32,
     lists: Box<[List]>,
     /// One bit for each list that is not empty.
     occupied: [u64; LISTS / 64],
@@ -59,31 +74,61 @@ fn list_of(tick: u64) -> usize {
 impl Timers {
     pub(super) fn new() -> Self {
         let empty = List { first: NONE, soonest: Instant(u64::MAX) };
-        Self { timers: Vec::new(), lists: vec![empty; LISTS].into(), occupied: [0; LISTS / 64], words: 0, tick: 0 }
+        Self {
+            timers: Vec::new(),
+            free: NONE,
+            lists: vec![empty; LISTS].into(),
+            occupied: [0; LISTS / 64],
+            words: 0,
+            tick: 0,
+        }
     }
 
-    /// Sets the timer of a slot.
-    pub(super) fn arm(&mut self, slot: u32, now: Instant, deadline: Instant) {
-        let Ok(index) = usize::try_from(slot) else { return };
-        if self.timers.len() <= index {
-            self.timers.resize(index + 1, UNSET);
+    /// Sets a timer of the session in a slot, and takes one for it from the pool where it has none.
+    pub(super) fn arm(&mut self, id: &mut TimerId, slot: u32, now: Instant, deadline: Instant) {
+        if let Some(timer) = self.timer(id.0) {
+            let is_set = timer.list != NONE;
+            if is_set && timer.deadline <= deadline && timer.deadline.0 > now.0 + FAR_MICROSECONDS {
+                return;
+            }
+            self.unlink(id.0);
+        } else if let Some(place) = self.take(slot) {
+            *id = TimerId(place);
         }
-        let Some(timer) = self.timers.get(index) else { return };
-        let is_set = timer.list != NONE;
-        if is_set && timer.deadline <= deadline && timer.deadline.0 > now.0 + FAR_MICROSECONDS {
-            return;
-        }
-        self.cancel(slot);
         if self.words == 0 {
             self.tick = self.tick.max(tick(now));
         }
-        self.link(slot, deadline);
+        self.link(id.0, deadline);
     }
 
-    /// Takes the timer of a slot back, if it is set.
-    pub(super) fn cancel(&mut self, slot: u32) {
-        let Some(timer) = self.timer(slot).filter(|timer| timer.list != NONE) else { return };
-        let Timer { next, previous, list, .. } = std::mem::replace(timer, UNSET);
+    /// Takes a timer back, whether it is set or has fired, and gives its place to the pool.
+    pub(super) fn cancel(&mut self, id: &mut TimerId) {
+        let TimerId(place) = std::mem::replace(id, TimerId::NONE);
+        self.unlink(place);
+        let free = self.free;
+        if let Some(timer) = self.timer(place) {
+            timer.next = free;
+            self.free = place;
+        }
+    }
+
+    fn take(&mut self, slot: u32) -> Option<u32> {
+        let timer = Timer { deadline: Instant(0), slot, next: NONE, previous: NONE, list: NONE };
+        let place = self.free;
+        if let Some(free) = self.timer(place) {
+            let next = std::mem::replace(free, timer).next;
+            self.free = next;
+            return Some(place);
+        }
+        let place = u32::try_from(self.timers.len()).ok().filter(|&place| place != NONE)?;
+        self.timers.push(timer);
+        Some(place)
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Some(timer) = self.timer(place).filter(|timer| timer.list != NONE) else { return };
+        let Timer { next, previous, list, .. } = *timer;
+        timer.list = NONE;
         if let Some(next) = self.timer(next) {
             next.previous = previous;
         }
@@ -100,8 +145,8 @@ impl Timers {
         self.lists.get(list).map(|list| list.soonest)
     }
 
-    /// Unsets the timers that are due and puts their slots into `due`.
-    pub(super) fn fire(&mut self, now: Instant, due: &mut Vec<u32>) {
+    /// Unsets the timers that are due and puts the slots of their sessions into `due`.
+    pub(super) fn fire(&mut self, now: Instant, due: &mut VecDeque<u32>) {
         while let Some(list) = self.first_occupied() {
             let Some(&List { mut first, soonest }) = self.lists.get(list) else { break };
             if soonest > now {
@@ -111,9 +156,10 @@ impl Timers {
             self.tick = self.tick.max(tick(soonest.min(now)));
             self.set_first_and_soonest(list, NONE, Instant(u64::MAX));
             while let Some(timer) = self.timer(first) {
-                let Timer { deadline, next, .. } = std::mem::replace(timer, UNSET);
+                let Timer { deadline, slot, next, .. } = *timer;
                 if deadline <= now {
-                    due.push(first);
+                    timer.list = NONE;
+                    due.push_back(slot);
                 } else {
                     self.link(first, deadline);
                 }
@@ -123,24 +169,24 @@ impl Timers {
         self.tick = self.tick.max(tick(now));
     }
 
-    fn timer(&mut self, slot: u32) -> Option<&mut Timer> {
-        self.timers.get_mut(usize::try_from(slot).ok()?)
+    fn timer(&mut self, place: u32) -> Option<&mut Timer> {
+        self.timers.get_mut(usize::try_from(place).ok()?)
     }
 
-    fn link(&mut self, slot: u32, deadline: Instant) {
+    fn link(&mut self, place: u32, deadline: Instant) {
         // What is overdue is as good as due now; what is beyond the wheel waits at its end.
-        let place = tick(deadline).clamp(self.tick, self.tick + LISTS as u64 - 1);
-        let index = list_of(place);
+        let turn = tick(deadline).clamp(self.tick, self.tick + LISTS as u64 - 1);
+        let index = list_of(turn);
         let Some(&List { first, soonest }) = self.lists.get(index) else { return };
         if let Some(first) = self.timer(first) {
-            first.previous = slot;
+            first.previous = place;
         }
         let list = u32::try_from(index).unwrap_or(NONE);
-        if let Some(timer) = self.timer(slot) {
-            *timer = Timer { deadline, next: first, previous: NONE, list };
+        if let Some(timer) = self.timer(place) {
+            *timer = Timer { deadline, slot: timer.slot, next: first, previous: NONE, list };
         }
-        let due = deadline.min(Instant(((place + 1) << TICK_BITS) - 1));
-        self.set_first_and_soonest(index, slot, soonest.min(due));
+        let due = deadline.min(Instant(((turn + 1) << TICK_BITS) - 1));
+        self.set_first_and_soonest(index, place, soonest.min(due));
     }
 
     fn set_first(&mut self, list: u32, first: u32) {
@@ -200,6 +246,13 @@ mod tests {
         Wait(u64),
     }
 
+    impl Timers {
+        fn free_places(&self) -> usize {
+            let next = |&place: &u32| self.timers.get(place as usize).map(|timer| timer.next);
+            std::iter::successors(Some(self.free), next).filter(|&place| place != NONE).count()
+        }
+    }
+
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let microseconds = prop_oneof![0..5_000_u64, 0..2_000_000_u64, 0..200_000_000_u64];
         let step = prop_oneof![
@@ -215,16 +268,17 @@ mod tests {
         #[test]
         fn each_fires_in_its_time(steps in steps()) {
             let (mut timers, mut model, mut now) = (Timers::new(), BTreeMap::<u32, u64>::new(), Instant(1 << 40));
+            let mut ids = [TimerId::NONE; 20];
             for step in steps {
                 match step {
                     Step::Arm(slot, after) => {
                         let deadline = now.0 + after;
-                        timers.arm(slot, now, Instant(deadline));
+                        timers.arm(&mut ids[slot as usize], slot, now, Instant(deadline));
                         let kept = model.get(&slot).copied().filter(|&at| at <= deadline && at > now.0 + FAR_MICROSECONDS);
                         model.insert(slot, kept.unwrap_or(deadline));
                     }
                     Step::Cancel(slot) => {
-                        timers.cancel(slot);
+                        timers.cancel(&mut ids[slot as usize]);
                         model.remove(&slot);
                     }
                     Step::Wait(time) => {
@@ -232,7 +286,7 @@ mod tests {
                         let mut wakes = 0;
                         while let Some(at) = timers.next().filter(|&at| at <= end) {
                             now = now.max(at);
-                            let mut due = Vec::new();
+                            let mut due = VecDeque::new();
                             timers.fire(now, &mut due);
                             for slot in due {
                                 let deadline = model.remove(&slot);
@@ -248,18 +302,21 @@ mod tests {
                 let soonest = model.values().min().copied().map(Instant);
                 prop_assert!(soonest.is_none() == timers.next().is_none());
                 prop_assert!(timers.next() <= soonest || soonest.is_none());
+                let had = ids.iter().filter(|&&id| id != TimerId::NONE).count();
+                prop_assert!(timers.timers.len() <= 20 && timers.free_places() == timers.timers.len() - had);
             }
         }
     }
 
     #[test]
     fn a_timer_fires_when_it_is_due_and_not_before() {
-        let (mut timers, now, mut due) = (Timers::new(), Instant(7_000_000), Vec::new());
-        timers.arm(3, now, Instant(7_200_001));
+        let (mut timers, now, mut due) = (Timers::new(), Instant(7_000_000), VecDeque::new());
+        let mut id = TimerId::NONE;
+        timers.arm(&mut id, 3, now, Instant(7_200_001));
         assert_eq!(timers.next(), Some(Instant(7_200_001)));
         timers.fire(Instant(7_200_000), &mut due);
         assert!(due.is_empty());
         timers.fire(Instant(7_200_001), &mut due);
-        assert_eq!((due, timers.next()), (vec![3], None));
+        assert_eq!((due, timers.next()), (VecDeque::from([3]), None));
     }
 }

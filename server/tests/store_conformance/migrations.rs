@@ -122,7 +122,8 @@ async fn users_are_there(asker: &mut Asker<Database>) {
     assert_eq!(asker.ask(Work::LoadProfile { uin: ANN }).await, Outcome::Profile(Some(Arc::new(profile))));
     assert_eq!(asker.ask(Work::LoadProfile { uin: BOB }).await, Outcome::Profile(Some(Arc::default())));
     let search = Work::SearchUsers { nick: text("ANN"), email: String::new(), after: Uin::NONE, limit: 9 };
-    let Outcome::Cards(cards) = asker.ask(search).await else { panic!("no cards") };
+    let outcome = asker.ask(search).await;
+    let Outcome::Cards(cards) = outcome else { unreachable!("{outcome:?}") };
     assert_eq!(cards.iter().map(|card| card.uin).collect::<Vec<_>>(), [CHOSEN], "what is searched for is found");
 }
 

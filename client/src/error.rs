@@ -42,8 +42,13 @@ pub enum Misuse {
     #[error("messages of this kind cannot be sent")]
     Kind,
     /// More is required than is offered, or more offered than this library has.
-    #[error("what is required must be offered, and this client offers cbc, utf8, sealed, receipts and once at most")]
+    #[error(
+        "what is required must be offered, and this client offers cbc, utf8, sealed, receipts, relay and once at most"
+    )]
     Capabilities,
+    /// The session has not what this needs.
+    #[error("the server has not granted what this needs: {0}")]
+    NotGranted(Capabilities),
     /// A user of a proxy without a name, or with a colon or a control character in it.
     #[error("the user of the proxy has no name, or one with a colon or a control character in it")]
     ProxyUser,
@@ -147,8 +152,8 @@ pub enum Refusal {
     /// The server speaks to no other.
     #[error("this server does not reach users of other domains")]
     OtherDomain,
-    /// The authorization was never asked for.
-    #[error("nobody asked for this authorization")]
+    /// The authorization was never asked for; or the file for which a relay is wanted was not offered or accepted, or who did that has gone.
+    #[error("nobody asked for this authorization, or there is nobody who would take this relay")]
     NotAsked,
     /// Too much is under way.
     #[error("the server is busy: try again later")]

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use myicq_wire::{Capabilities, GroupId, Status, Uin};
+use myicq_wire::{Capabilities, GroupId, RelayPass, Status, Uin};
 
 use crate::account::{GroupType, Member};
 use crate::error::{EndReason, FileError};
@@ -87,6 +87,13 @@ pub enum Event {
         from: Uin,
         /// Whether he types.
         is_typing: bool,
+    },
+    /// Somebody has asked for a relay to one: a stream through the server, for a file that one has offered or accepted.
+    RelayOffered {
+        /// Who.
+        from: Uin,
+        /// With what to connect: see [`Client::open_relay`](crate::Client::open_relay).
+        pass: RelayPass,
     },
     /// The types of groups that the server has, in the order of their numbers.
     GroupTypes {

@@ -48,12 +48,12 @@ pub use account::{
 #[cfg(feature = "tokio")]
 pub use driver::{
     AcceptFile, Builder, Client, ConnectError, Direct, DirectStats, Events, FileOffer, Health, MAX_PROXY_LOGIN_LEN,
-    ProxyError, ProxyLogin, Receipt, SocksError,
+    ProxyError, ProxyLogin, Receipt, RelayError, SocksError,
 };
 pub use error::{EndReason, FileError, GroupRefused, LoginRefused, Misuse, Refusal, RequestError};
 pub use event::{Event, Presence, TransferId, status_name};
 pub use message::{MAX_TEXT_LEN, Message};
-pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, Instant, MAX_PASSWORD_LEN, Status, Uin};
+pub use myicq_wire::{Authorization, Capabilities, Face, GroupId, Instant, MAX_PASSWORD_LEN, RelayPass, Status, Uin};
 
 pub use password::Password;
 pub use profile::{MAX_FIELD_LEN, MAX_NICK_LEN, Profile};

@@ -52,6 +52,12 @@ settings! {
         /// Off, because most networks let datagrams through. Clients of 2003 look for it at port 443, through their HTTP proxy.
         restart tunnel: Option<SocketAddr> = None, Or("off", Address);
 
+        /// Where to listen for the two ends of a relay, through which files go where no direct connection is possible; off: nowhere;
+        /// port 0: any free one.
+        ///
+        /// Off, because it is the server's network that carries the files.
+        restart relay: Option<SocketAddr> = None, Or("off", Address);
+
         /// The name of this server, by which clients call their accounts.
         ///
         /// It may be no longer because the reply to a forged registration carries it to somebody who has not asked.
@@ -108,6 +114,16 @@ settings! {
         ///
         /// Longer than its session lives without a word from the client.
         restart tunnel_idle_timeout: Duration = Duration::from_mins(5), Time(Duration::from_secs(1)..=Duration::from_hours(24));
+
+        /// How long a relay waits for its two ends.
+        ///
+        /// Both are told at once; what a datagram that is lost costs is seconds.
+        restart relay_wait_timeout: Duration = Duration::from_secs(30), Time(Duration::from_secs(1)..=Duration::from_mins(10));
+
+        /// A relay ends after this long without a byte, in either direction.
+        ///
+        /// Longer than a network is away when a telephone changes it.
+        restart relay_idle_timeout: Duration = Duration::from_mins(1), Time(Duration::from_secs(1)..=Duration::from_hours(1));
     }
 
     /// What is held at most, and how often things may be done.
@@ -181,6 +197,41 @@ settings! {
         ///
         /// An office behind one proxy has one address.
         restart tunnel_per_address_max: usize = 64, Number(1..=100_000);
+
+        /// Relays at the same time, at most.
+        ///
+        /// Two connections and 32 KiB each.
+        restart relays_max: usize = 64, Number(1..=10_000);
+
+        /// Relays of one user at the same time, whoever asked for them, at most.
+        ///
+        /// Some files at once, with different people.
+        restart relay_per_user_max: usize = 4, Number(1..=1_000);
+
+        /// Connections for relays from one address, or from one network of IPv6 (/64), at most.
+        ///
+        /// A household, some of whom send each other files.
+        restart relay_per_address_max: usize = 16, Number(1..=10_000);
+
+        /// MiB that one relay carries, at most.
+        ///
+        /// 5 GiB: the largest file of version 1 has 4, and its frames take a little.
+        restart relay_mib_max: u64 = 5 * 1_024, Number(1..=1_048_576);
+
+        /// MiB that relays carry for one user in a day (UTC): what he says, not what he hears.
+        ///
+        /// Two of the largest files. What was carried is forgotten when the server starts.
+        restart relay_user_mib_per_day: u64 = 10 * 1_024, Number(1..=1_048_576);
+
+        /// KiB in a second that a relay carries in each direction.
+        ///
+        /// A third of what a line of 100 Mbit/s has.
+        restart relay_kib_per_second: u64 = 4 * 1_024, Number(1..=10_485_760);
+
+        /// Relays that one session asks for, in a minute.
+        ///
+        /// More than somebody has files to send.
+        live relays_per_minute: u32 = 10, Number(1..=1_000);
 
         /// Contacts on one list, at most.
         ///

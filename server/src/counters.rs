@@ -113,6 +113,12 @@ causes! {
         Delivered = "messages_delivered",
         /// A notice of a delivery, of reading or of typing was not sent to a client that is slow to acknowledge.
         ReceiptDropped = "receipts_dropped",
+        /// A relay was opened for who asked for it.
+        RelayOpened = "relays_opened",
+        /// A relay was offered to the other.
+        RelayOffered = "relays_offered",
+        /// A relay was not offered to a client that is slow to acknowledge.
+        RelayDropped = "relays_dropped",
         /// A request that this server does not have yet was acknowledged.
         Unsupported = "requests_unsupported",
     }

@@ -67,5 +67,8 @@ fn announce(listening: &Listening) {
     if let Some(tunnel) = listening.tunnel {
         let _ = writeln!(out, "listening on tcp {tunnel}");
     }
+    if let Some(relay) = listening.relay {
+        let _ = writeln!(out, "listening for relays on tcp {relay}");
+    }
     let _ = out.flush();
 }

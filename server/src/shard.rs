@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use myicq_wire::link::Measured;
-use myicq_wire::{Instant, Uin};
+use myicq_wire::{Instant, RelayPass, Uin};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::frontend::myicq::{Frontend, Registered, SessionView, TraceEvent};
-use crate::hub::{Hub, Letter, PasswordJob, PasswordResult, Refusal};
+use crate::hub::{Hub, Letter, PasswordJob, PasswordResult, Refusal, RelayOrder};
 use crate::passwords::HashError;
 use crate::share::Share;
 use crate::store;
@@ -35,6 +35,8 @@ pub enum Input<'a> {
     Store(store::Reply),
     /// A password has been hashed, or compared with its hash.
     Password(PasswordResult),
+    /// A relay is open, with the pass of the one who asked and that of the other; or there is none: the answer to [`Output::Relay`].
+    Relay(RelayOrder, Result<[RelayPass; 2], Refusal>),
     /// Another shard has something to say.
     Post(Post),
     /// The administrator wants something of the store that the hub has to know of: [`Output::Errand`].
@@ -80,6 +82,8 @@ pub enum Output<'a> {
     Store(store::Request),
     /// Hash a password, or compare one with its hash, away from the shard's thread.
     Password(PasswordJob),
+    /// Open a relay ([`crate::Relays`]).
+    Relay(RelayOrder),
     /// Hand this to another shard.
     Post {
         /// To which.
@@ -129,6 +133,7 @@ impl Shard {
             Input::Datagram { from, bytes } => self.frontend.handle_datagram(now, from, bytes, &mut self.hub),
             Input::Store(reply) => self.hub.handle_store(now, reply),
             Input::Password(result) => self.hub.handle_password(now, result),
+            Input::Relay(order, opened) => self.hub.handle_relay(now, order, opened),
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
             Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
             Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
@@ -152,6 +157,9 @@ impl Shard {
         }
         if let Some(job) = self.hub.poll_password() {
             return Some(Output::Password(job));
+        }
+        if let Some(order) = self.hub.poll_relay() {
+            return Some(Output::Relay(order));
         }
         if let Some((shard, letter)) = self.hub.poll_letter() {
             return Some(Output::Post { shard, post: Post::Letter(letter) });

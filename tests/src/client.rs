@@ -18,6 +18,10 @@ pub enum Ask {
     AskAuthorization { to: Uin, reason: String },
     /// "You may", or not.
     Authorize { to: Uin, granted: bool },
+    /// "Take this file", or "I take it".
+    File { to: Uin, accepted: bool },
+    /// Have a way to somebody through the server.
+    Relay(Uin),
     /// Be shown differently.
     Status(Status),
     /// Have somebody on the list.
@@ -68,6 +72,8 @@ pub enum Notice {
     Here(Uin, Status),
     /// A contact is gone.
     Gone(Uin),
+    /// Somebody wants a way through the server.
+    Relay(Uin),
     /// Somebody entered a group.
     Entered(GroupId, Uin),
     /// Somebody left a group.
@@ -134,6 +140,16 @@ impl Ours {
             }
             Ask::Authorize { to, granted: true } => Request::send(*to, &Message::AuthAccepted),
             Ask::Authorize { to, granted: false } => Request::send(*to, &Message::AuthRejected { reason: "no".into() }),
+            Ask::File { to, accepted } => {
+                let session = "sendfile".to_owned();
+                let message = if *accepted {
+                    Message::TcpAccepted { session, port: 4_000 }
+                } else {
+                    Message::TcpRequest { session, reason: "a file".into(), port: 0 }
+                };
+                Request::send(*to, &message)
+            }
+            Ask::Relay(to) => Request::relay(*to),
             Ask::Status(status) => Request::status(*status),
             Ask::Add(uin) => Request::add(*uin),
             Ask::Remove(uin) => Request::remove(*uin),
@@ -191,6 +207,8 @@ fn notice(event: Event, may_be_damaged: bool) -> Option<Notice> {
                 Message::AuthRequest { reason, .. } => (MessageKind::AUTH_REQUEST, reason),
                 Message::AuthRejected { reason } => (MessageKind::AUTH_REJECTED, reason),
                 Message::Added => (MessageKind::ADDED, String::new()),
+                Message::TcpRequest { reason, .. } => (MessageKind::TCP_REQUEST, reason),
+                Message::TcpAccepted { .. } => (MessageKind::TCP_ACCEPTED, String::new()),
                 _ if may_be_damaged => return None,
                 other => panic!("{other:?}"),
             };
@@ -199,6 +217,7 @@ fn notice(event: Event, may_be_damaged: bool) -> Option<Notice> {
         Event::Online(presence) => Notice::Here(presence.uin, presence.status),
         Event::StatusChanged { uin, status, .. } => Notice::Here(uin, status),
         Event::Offline { uin, .. } => Notice::Gone(uin),
+        Event::RelayOffered { from, .. } => Notice::Relay(from),
         Event::GroupEntered { group, member } => Notice::Entered(group, member.uin),
         Event::GroupExited { group, uin } => Notice::Left(group, uin),
         Event::GroupMessage { group, from, text, .. } => Notice::SaidInGroup { group, from, text },

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use myicq_server::config::{Config, Registration, Security};
 use myicq_server::store::{self, MemoryStore};
-use myicq_server::{Counters, Input, Now, Output, Post, Shard, Share, hub, passwords};
+use myicq_server::{Counters, Input, Now, Output, Post, Relays, Shard, Share, hub, passwords};
 use myicq_wire::{Instant, Uin, UnixTime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 /// The time of day at which all of this begins, in microseconds since 1970: a day in 2027.
 const BEGIN: u64 = 1_800_000_000_000_000;
+
+/// Where nobody listens: what goes through relays, these tests do not see.
+const RELAY_PORT: u16 = 8_001;
 
 /// How long the surroundings of the shard take. They answer in order.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,8 @@ pub struct Host {
     committed: VecDeque<(Instant, store::Reply)>,
     hashing: VecDeque<(Instant, hub::PasswordResult)>,
     posted: VecDeque<(Instant, u32, Post)>,
+    relays: Relays,
+    ordered: VecDeque<(Instant, hub::RelayOrder)>,
     sent: Vec<(SocketAddr, Vec<u8>)>,
     broadcasts: Vec<(u64, Result<(), hub::Refusal>)>,
     seed: u64,
@@ -63,6 +68,7 @@ pub fn config() -> Config {
         Security { argon2_memory_kib: 8, argon2_iterations: 1, argon2_threads: 1, ..Config::default().security };
     let mut config = Config { security, ..Config::default() };
     config.limits.rates = false;
+    config.listen.relay = Some(SocketAddr::from(([127, 0, 0, 1], RELAY_PORT)));
     config.limits.registration = Registration::Everywhere;
     config
 }
@@ -76,6 +82,11 @@ fn shards(count: u32, config: &Arc<Config>, seed: u64) -> (Vec<Shard>, Share) {
         Shard::new(Arc::clone(config), share, rng).unwrap()
     };
     (shares.into_iter().map(shard).collect(), share)
+}
+
+/// The key need not be a secret here.
+fn relays(config: &Arc<Config>) -> Relays {
+    Relays::new(Arc::clone(config), RELAY_PORT, &[5; 32])
 }
 
 fn clock(now: Instant) -> Now {
@@ -92,6 +103,7 @@ impl Host {
     pub fn with_shards(count: u32, config: Config, delays: Delays, seed: u64) -> Self {
         let config = Arc::new(config);
         let (shards, share) = shards(count, &config, seed);
+        let relays = relays(&config);
         let mut host = Self {
             shards,
             share,
@@ -102,6 +114,8 @@ impl Host {
             committed: VecDeque::new(),
             hashing: VecDeque::new(),
             posted: VecDeque::new(),
+            relays,
+            ordered: VecDeque::new(),
             sent: Vec::new(),
             broadcasts: Vec::new(),
             seed,
@@ -153,6 +167,11 @@ impl Host {
             if let Some((_, result)) = self.hashing.pop_front_if(|(at, _)| *at <= due) {
                 self.input(due, self.share.owner_of_number(result.ticket.0), Input::Password(result));
             }
+            while self.relays.poll_overdue(due).is_some() {}
+            if let Some((_, order)) = self.ordered.pop_front_if(|(at, _)| *at <= due) {
+                let opened = self.relays.open(clock(due), order.question.session.uin, order.to);
+                self.input(due, self.share.owner(order.to), Input::Relay(order, opened));
+            }
             if let Some((_, shard, post)) = self.posted.pop_front_if(|(at, ..)| *at <= due) {
                 self.input(due, shard, Input::Post(post));
             }
@@ -184,6 +203,7 @@ impl Host {
                         let result = passwords::run(&job, [7; 16], &self.config.security);
                         self.hashing.push_back((now + self.delays.password, result));
                     }
+                    Output::Relay(order) => self.ordered.push_back((now + self.delays.post, order)),
                     Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
                     Output::Errand { .. } => panic!("nobody has sent it on an errand"),
                     Output::Post { shard, post } => self.posted.push_back((now + self.delays.post, shard, post)),
@@ -199,6 +219,8 @@ impl Host {
             self.committed.front().map(|(at, _)| *at),
             self.hashing.front().map(|(at, _)| *at),
             self.posted.front().map(|(at, ..)| *at),
+            self.ordered.front().map(|(at, _)| *at),
+            self.relays.poll_timeout(),
         ];
         front.into_iter().chain(self.shards.iter().map(Shard::poll_timeout)).flatten().min()
     }
@@ -229,6 +251,8 @@ impl Host {
         self.committed.clear();
         self.hashing.clear();
         self.posted.clear();
+        self.relays = relays(&self.config);
+        self.ordered.clear();
         self.sent.clear();
         self.broadcasts.clear();
         self.drain(Instant::default());
@@ -251,6 +275,7 @@ impl Host {
             && self.committed.is_empty()
             && self.hashing.is_empty()
             && self.posted.is_empty()
+            && self.ordered.is_empty()
     }
 
     /// What is on the disk.

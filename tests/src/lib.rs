@@ -18,6 +18,8 @@ pub mod fuzz;
 pub mod host;
 pub mod link_model;
 pub mod load;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod network;
 pub mod oracle;
 pub mod original;

@@ -312,6 +312,13 @@ impl Original {
             }
             Ask::Authorize { to, granted: true } => self.message(ask, MessageKind::AUTH_ACCEPTED, *to, b""),
             Ask::Authorize { to, granted: false } => self.message(ask, MessageKind::AUTH_REJECTED, *to, b"no"),
+            Ask::File { to, accepted: false } => {
+                self.message(ask, MessageKind::TCP_REQUEST, *to, b"sendfile\xFFa file\xFF0");
+            }
+            Ask::File { to, accepted: true } => {
+                self.message(ask, MessageKind::TCP_ACCEPTED, *to, b"sendfile\xFF4000");
+            }
+            Ask::Relay(_) => return Err("this program knows no relays".to_owned()),
             Ask::Status(status) => {
                 self.status = *status;
                 self.send(&Request::ChangeStatus(ChangeStatus { status: *status }), Some(ask));

@@ -57,6 +57,8 @@ struct Ears {
     answers: VecDeque<String>,
     verdicts: BTreeMap<u64, bool>,
     endings: VecDeque<String>,
+    /// Who wants a way through the server.
+    relays: VecDeque<Uin>,
     /// What happens in groups: who, in which, and what.
     groups: VecDeque<(Uin, GroupId, String)>,
 }
@@ -130,6 +132,7 @@ impl Stage {
                     Notice::Answer { text, .. } => ears.answers.push_back(text),
                     Notice::Verdict { ask, done } => drop(ears.verdicts.insert(ask, done)),
                     Notice::Ended(why) => ears.endings.push_back(why),
+                    Notice::Relay(from) => ears.relays.push_back(from),
                     Notice::Entered(group, who) => ears.groups.push_back((who, group, "enters".to_owned())),
                     Notice::Left(group, who) => ears.groups.push_back((who, group, "leaves".to_owned())),
                     Notice::SaidInGroup { group, from, text } => ears.groups.push_back((from, group, text)),
@@ -250,6 +253,15 @@ impl Stage {
                 self.vain(who, &Ask::Authorize { to: self.uin(to)?, granted: true })
             }
             (["rejects", to], None) => self.done(who, &Ask::Authorize { to: self.uin(to)?, granted: false }),
+            (["is", "offered", "a", "relay", "by", from], None) => {
+                expect(self.ears[who].relays.pop_front(), Some(self.uin(from)?))
+            }
+            (["offers", to, "a", "file"], None) => self.done(who, &Ask::File { to: self.uin(to)?, accepted: false }),
+            (["takes", "the", "file", "of", to], None) => {
+                self.done(who, &Ask::File { to: self.uin(to)?, accepted: true })
+            }
+            (["gets", "a", "relay", "to", to], None) => self.done(who, &Ask::Relay(self.uin(to)?)),
+            (["gets", "no", "relay", "to", to], None) => self.vain(who, &Ask::Relay(self.uin(to)?)),
             (["is", word], None) => self.done(who, &Ask::Status(status(word)?)),
             (["adds", whom], Some(result)) => {
                 let ask = Ask::Add(self.uin(whom)?);
@@ -381,6 +393,8 @@ impl Stage {
             ["accept"] => MessageKind::AUTH_ACCEPTED,
             ["reject"] => MessageKind::AUTH_REJECTED,
             ["add"] => MessageKind::ADDED,
+            ["offer", "a", "file"] => MessageKind::TCP_REQUEST,
+            ["take", "the", "file"] => MessageKind::TCP_ACCEPTED,
             other => return Err(format!("{other:?}: not understood")),
         };
         let wanted = (self.uin(from)?, kind, rest.map(text).unwrap_or_default());
@@ -413,6 +427,9 @@ impl Stage {
         for (name, ears) in self.names.iter().zip(&self.ears) {
             if let Some(message) = ears.messages.front() {
                 return Err(format!("{name} also heard {message:?}"));
+            }
+            if let Some(from) = ears.relays.front() {
+                return Err(format!("{name} was also offered a relay by {from}"));
             }
             if let Some(news) = ears.groups.front() {
                 return Err(format!("{name} also saw in a group {news:?}"));

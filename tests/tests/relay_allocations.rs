@@ -86,6 +86,7 @@ impl Relay {
                 }
                 Output::Store(request) => (Some(self.store.apply(&request)), None),
                 Output::Password(job) => (None, Some(passwords::run(&job, [7; 16], &config().security))),
+                Output::Relay(_) => panic!("nobody asked for a relay"),
                 Output::Broadcast { .. } => panic!("nobody said anything to everybody"),
                 Output::Post { .. } => panic!("a post to nobody"),
                 Output::Errand { .. } => panic!("nobody has sent it on an errand"),

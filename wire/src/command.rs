@@ -134,6 +134,8 @@ commands! {
     Delivered            0x0202 "UDP_SRV_DELIVERED"           None,                                               true;
     Sent                 0x0203 "UDP_SRV_SENT"                None,                                               true;
     Refused              0x0300 "UDP_SRV_REFUSED"             None,                                               true;
+    Relay                0x0400 "UDP_RELAY"                   enciphered(Reply(Command::Relay)),                  true;
+    RelayOffered         0x0401 "UDP_SRV_RELAY"               None,                                               true;
     GroupTypes           0x1000 "UDP_SRV_GROUP_TYPES"         None,                                               true;
     GroupEntered         0x1001 "UDP_SRV_ENTER_GROUP"         None,                                               true;
     GroupExited          0x1002 "UDP_SRV_EXIT_GROUP"          None,                                               true;

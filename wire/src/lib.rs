@@ -44,6 +44,7 @@ pub mod message;
 pub mod peer;
 mod profile;
 mod reader;
+mod relay;
 mod reply;
 mod request;
 mod time;
@@ -65,6 +66,7 @@ pub use invite::{
 };
 pub use profile::Profile;
 pub use reader::Reader;
+pub use relay::*;
 pub use reply::*;
 pub use request::*;
 pub use time::{Instant, UnixTime};

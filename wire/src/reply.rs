@@ -6,6 +6,7 @@ use crate::field::{Field, List, Record, Str, bodies, record};
 use crate::ids::{Authorization, Face, GroupError, GroupId, Ipv4, LoginError, MessageKind, RefusalReason, Status, Uin};
 use crate::profile::Profile;
 use crate::reader::Reader;
+use crate::relay::{RelayOffered, RelayReply};
 use crate::request::{GroupRef, MessageRef, Typing};
 use crate::writer::Writer;
 
@@ -64,6 +65,10 @@ bodies! {
         Sent(Sent),
         /// Ours: a request was not done, and why. Acknowledges it; only in sessions with the capability ONCE.
         Refused(Refused),
+        /// Ours: a relay, or why there is none.
+        Relay(RelayReply),
+        /// Ours: somebody has asked for a relay to one.
+        RelayOffered(RelayOffered),
         /// The types of groups that there are.
         GroupTypes(List<'a, GroupType<'a>>),
         /// Somebody entered a group.

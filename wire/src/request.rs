@@ -7,6 +7,7 @@ use crate::ids::{Authorization, GroupId, Ipv4, MessageKind, Status, Uin};
 use crate::message;
 use crate::profile::Profile;
 use crate::reader::Reader;
+use crate::relay::RelayRequest;
 use crate::writer::Writer;
 
 bodies! {
@@ -68,6 +69,8 @@ bodies! {
         Typing(Typing),
         /// Ours: says that one has read what somebody said, up to a message.
         Read(MessageRef),
+        /// Ours: asks for a relay to somebody.
+        Relay(RelayRequest),
     }
 }
 

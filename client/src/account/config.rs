@@ -36,6 +36,7 @@ pub const SUPPORTED: Capabilities = Capabilities::CBC
     .union(Capabilities::UTF8)
     .union(Capabilities::SEALED)
     .union(Capabilities::RECEIPTS)
+    .union(Capabilities::RELAY)
     .union(Capabilities::ONCE);
 
 impl Config {

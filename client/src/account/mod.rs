@@ -236,6 +236,9 @@ impl Account {
             self.answers.push_back((id, Ok(Answer::Acknowledged)));
             return Ok(());
         }
+        if request.is_relay() && !self.granted.contains(Capabilities::RELAY) {
+            return Err(Misuse::NotGranted(Capabilities::RELAY));
+        }
         let in_charset = request.in_charset(self.charset());
         let body = in_charset.to_wire();
         let seq = self.send(&body, Token(id.0))?;

@@ -4,15 +4,15 @@ use myicq_wire::link::{Again, Receipt};
 use myicq_wire::peer::MessageToken;
 use myicq_wire::{
     Capabilities, Command, DecodeError, GroupId, GroupRef, GroupSaid, Instant, LoginError, LoginReply, LoginSuccess,
-    MAX_DATAGRAM, MessageKind, MessageRef, Presence as WirePresence, Reply, Seq, ServerHeader, ServerMessage, Str,
-    Typing, Uin, open_reply,
+    MAX_DATAGRAM, MessageKind, MessageRef, Presence as WirePresence, RelayOffered, RelayReply, Reply, Seq,
+    ServerHeader, ServerMessage, Str, Typing, Uin, open_reply,
 };
 
 use super::direct::{Source, token_key};
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 use super::request::{Answer, Arrival, OwnProfile, RemoteContacts, RequestId, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
-use crate::error::{EndReason, Refusal};
+use crate::error::{EndReason, Refusal, RequestError};
 use crate::event::{Event, Presence};
 use crate::message::Message;
 use crate::profile::Profile;
@@ -256,14 +256,24 @@ impl Account {
                     .map(|list| list.iter().map(|member| Member::new(&member, charset)).collect());
                 (None, Answer::GroupEntered(members.map_err(|&error| error.into())))
             }
+            Reply::Relay(RelayReply::Granted(pass)) => (None, Answer::Relay(*pass)),
+            Reply::Relay(RelayReply::Refused(reason)) => {
+                return self.answer(ackseq, reply.command(), None, Err(Refusal::from(*reason).into()));
+            }
             Reply::AddFriend(added) => (Some(added.uin), Answer::Added(added.result)),
             news => return self.handle_news(news),
         };
-        self.answer(ackseq, reply.command(), about, answer);
+        self.answer(ackseq, reply.command(), about, Ok(answer));
     }
 
     /// Gives a request its answer.
-    fn answer(&mut self, ackseq: Option<Seq>, reply: Command, about: Option<Uin>, answer: Answer) {
+    fn answer(
+        &mut self,
+        ackseq: Option<Seq>,
+        reply: Command,
+        about: Option<Uin>,
+        answer: Result<Answer, RequestError>,
+    ) {
         let asked = |command| reply_to(command) == Some(reply);
         let named = self.pending.iter().find(|(_, pending)| Some(pending.seq) == ackseq && asked(pending.command));
         // COMPAT: servers of 2002 forget ackseq at times. Then it is the oldest request that the reply can be for.
@@ -275,7 +285,7 @@ impl Account {
         match named.or_else(fitting).map(|(id, _)| *id) {
             Some(id) => {
                 self.pending.remove(&id);
-                self.answers.push_back((id, Ok(answer)));
+                self.answers.push_back((id, answer));
             }
             None => self.stats.unasked += 1,
         }
@@ -301,6 +311,9 @@ impl Account {
             Reply::Read(MessageRef { uin, id }) => self.tell(Event::Read { by: *uin, up_to: *id }),
             Reply::Typing(Typing { uin, is_typing }) => {
                 self.tell(Event::Typing { from: *uin, is_typing: *is_typing != 0 });
+            }
+            Reply::RelayOffered(RelayOffered { from, pass }) => {
+                self.tell(Event::RelayOffered { from: *from, pass: *pass });
             }
             Reply::GroupTypes(list) => {
                 self.tell(Event::GroupTypes { types: list.iter().map(|it| GroupType::new(&it, charset)).collect() })

@@ -1,3 +1,4 @@
+// long: one function and one line of each list for every request that there is
 //! What a session can be asked to do, checked before anything is sent.
 
 use std::borrow::Cow;
@@ -6,8 +7,8 @@ use myicq_wire::charset::Charset;
 use myicq_wire::peer::MessageToken;
 use myicq_wire::{
     Address, Answer as WireAnswer, Authorization, BroadcastMessage, ChangeStatus, Command, CreateGroup, EnterGroup,
-    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, SearchCustom, SearchRandom,
-    SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
+    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, RelayPass, RelayRequest,
+    SearchCustom, SearchRandom, SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
 };
 
 use super::config::Config;
@@ -46,6 +47,7 @@ enum Body {
     Send { to: Uin, kind: MessageKind, text: Vec<u8> },
     Read { from: Uin, id: u64 },
     Typing { to: Uin, is_typing: bool },
+    Relay(Uin),
     SearchRandom,
     SearchUin(Uin),
     SearchWords { nick: String, email: String, after: Uin },
@@ -77,6 +79,8 @@ pub enum Answer {
     Profile(Box<Profile>),
     /// To [`Request::own_profile`].
     OwnProfile(Box<OwnProfile>),
+    /// To [`Request::relay`]: with what to connect.
+    Relay(RelayPass),
     /// To one of the searches.
     Found(Vec<FoundUser>),
     /// To [`Request::servers`].
@@ -229,6 +233,20 @@ impl Request {
     /// [`Misuse::NoUin`].
     pub fn typing(to: Uin, is_typing: bool) -> Result<Self, Misuse> {
         Ok(Self(Body::Typing { to: somebody(to)?, is_typing }))
+    }
+
+    /// Wants a relay to somebody who has offered one a file or accepted one, in his session of now and within the last minutes: a stream through
+    /// the server. He gets an [`Event::RelayOffered`](crate::Event::RelayOffered).
+    ///
+    /// # Errors
+    /// [`Misuse::NoUin`].
+    pub fn relay(to: Uin) -> Result<Self, Misuse> {
+        somebody(to).map(Body::Relay).map(Self)
+    }
+
+    /// Whether it can be asked only in sessions with [`Capabilities::RELAY`](myicq_wire::Capabilities::RELAY).
+    pub(super) fn is_relay(&self) -> bool {
+        matches!(self.0, Body::Relay(_))
     }
 
     /// Whether it makes sense only in sessions with [`Capabilities::RECEIPTS`](myicq_wire::Capabilities::RECEIPTS).
@@ -419,6 +437,7 @@ impl Request {
             }
             Body::Read { from, id } => Wire::Read(MessageRef { uin: *from, id: *id }),
             Body::Typing { to, is_typing } => Wire::Typing(Typing { uin: *to, is_typing: u8::from(*is_typing) }),
+            Body::Relay(uin) => Wire::Relay(RelayRequest { uin: *uin }),
             Body::SearchRandom => Wire::SearchRandom(SearchRandom { domain: None }),
             Body::SearchUin(uin) => Wire::SearchCustom(SearchCustom::Uin(address(*uin))),
             Body::SearchWords { nick, email, after } => Wire::SearchCustom(SearchCustom::Words(SearchWords {

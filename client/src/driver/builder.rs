@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_wire::{Capabilities, MAX_DATAGRAM, Status, Uin};
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::direct::{Direct, Peers};
 use super::proxy::{ProxyError, ProxyLogin};
+use super::relay::Way;
 use super::session::Session;
 use super::system::{Clock, address_towards, addresses_of, entropy, spawn};
 use super::transport::{Proxy, Route, Transport};
@@ -269,7 +271,8 @@ impl Builder {
         let connection = Connection::new(config, entropy(), self.seen.clone(), self.reconnect)?;
         let transport = Transport::open(&self.route, server, &self.server).await?;
         let opener = Opener { route: self.route.clone(), server: self.server.clone() };
-        start(connection, peers, Ways::new(opener, Connection::FIRST_PATH, transport), server).await
+        let way = Way { route: self.route.clone(), address: server, server: self.server.clone() };
+        start(connection, peers, Ways::new(opener, Connection::FIRST_PATH, transport), way).await
     }
 
     async fn register_at(&self, server: SocketAddr, password: &Password) -> Result<Uin, ConnectError> {
@@ -279,13 +282,7 @@ impl Builder {
 }
 
 /// Starts the task of a session, and waits until it is open.
-async fn start(
-    connection: Connection,
-    peers: Peers,
-    ways: Ways,
-    #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "only the log names it"))]
-    server: SocketAddr,
-) -> Result<(Client, Events), ConnectError> {
+async fn start(connection: Connection, peers: Peers, ways: Ways, way: Way) -> Result<(Client, Events), ConnectError> {
     let (uin, clock) = (connection.account().uin(), Clock::start());
     let (asks, from_clients) = mpsc::channel(MAX_ASKS);
     let (to_reader, deliveries) = mpsc::channel(MAX_DELIVERIES);
@@ -308,11 +305,12 @@ async fn start(
         handed: 0,
     };
     #[cfg(feature = "tracing")]
-    let task = tracing::Instrument::instrument(session.run(), tracing::info_span!("session", %uin, %server));
+    let task =
+        tracing::Instrument::instrument(session.run(), tracing::info_span!("session", %uin, server = %way.address));
     #[cfg(not(feature = "tracing"))]
     let task = session.run();
     spawn(task);
-    let client = Client { uin, asks, ended: has_ended };
+    let client = Client { uin, asks, ended: has_ended, way: Arc::new(way) };
     let events = Events { deliveries, taken };
     match is_logged_in.await {
         Ok(()) => Ok((client, events)),

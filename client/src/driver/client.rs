@@ -1,5 +1,6 @@
 //! The handle that asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_wire::{Authorization, Capabilities, Status, Uin};
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Builder;
 use super::direct::DirectStats;
+use super::relay::Way;
 use super::session::{Ask, Ended};
 use crate::account::{Answer, Arrival, OwnProfile, RemoteContacts, Request};
 use crate::error::{EndReason, RequestError};
@@ -27,6 +29,7 @@ pub struct Client {
     pub(super) uin: Uin,
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) ended: watch::Receiver<Option<Ended>>,
+    pub(super) way: Arc<Way>,
 }
 
 impl Client {

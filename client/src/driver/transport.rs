@@ -191,7 +191,7 @@ impl Stream {
 }
 
 /// What comes of it, unless it takes too long.
-async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, ConnectError> {
+pub(super) async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, ConnectError> {
     let clock = Clock::start();
     tokio::select! {
         outcome = work => outcome.map_err(|error| match error.kind() {

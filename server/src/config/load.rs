@@ -187,8 +187,8 @@ impl Config {
     /// # Errors
     /// Which values do not go together.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let address = self.listen.udp;
-        if !self.limits.rates && !address.ip().is_loopback() {
+        let mut listeners = [Some(self.listen.udp), self.listen.tunnel, self.listen.relay].into_iter().flatten();
+        if let Some(address) = listeners.find(|address| !self.limits.rates && !address.ip().is_loopback()) {
             return Err(ConfigError::RatesOff(address));
         }
         if let Some(metrics) = self.metrics.listen
@@ -419,6 +419,7 @@ mod tests {
         let message = apply("[listen]\nudp = '0.0.0.0:8000'\n[limits]\nrates = 'off'").unwrap_err();
         assert!(message.contains("only while every listener is on loopback, and 0.0.0.0:8000 is not"), "{message}");
         assert!(apply("[listen]\nudp = '[::1]:8000'\n[limits]\nrates = 'off'").is_ok());
+        assert!(apply("[listen]\nrelay = '0.0.0.0:8001'\n[limits]\nrates = 'off'").is_err());
     }
 
     #[test]

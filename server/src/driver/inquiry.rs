@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::mail::{Mail, Mailboxes, SessionPage, Traced};
 use super::meter::StoreMeter;
 use super::metrics::Snapshot;
+use super::relay::RelayMeter;
 use super::report::{self, Report};
 use crate::control::Health;
 use crate::hub::Refusal;
@@ -25,14 +26,15 @@ const TRACED_MAX: usize = 4_096;
 pub(super) struct Inquiry {
     mailboxes: Mailboxes,
     meter: Arc<StoreMeter>,
+    relays: Arc<RelayMeter>,
     start: Instant,
 }
 
 impl Inquiry {
-    pub(super) fn new(mailboxes: Mailboxes, meter: Arc<StoreMeter>) -> Self {
+    pub(super) fn new(mailboxes: Mailboxes, meter: Arc<StoreMeter>, relays: Arc<RelayMeter>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the driver reads the clock")]
         let start = Instant::now();
-        Self { mailboxes, meter, start }
+        Self { mailboxes, meter, relays, start }
     }
 
     /// Where the shards get their mail.
@@ -67,6 +69,7 @@ impl Inquiry {
             commits: self.meter.commits(),
             reads: self.meter.reads(),
             kept: self.meter.kept(),
+            relays: self.relays.read(),
             uptime,
         }
     }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use myicq_wire::{Uin, UnixTime};
+use myicq_wire::{RelayPass, Uin, UnixTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
 use crate::config::Config;
 use crate::frontend::myicq::{SessionView, TraceEvent};
-use crate::hub::{PasswordResult, Refusal};
+use crate::hub::{PasswordResult, Refusal, RelayOrder};
 use crate::shard::Post;
 use crate::share::Share;
 use crate::store;
@@ -23,13 +23,15 @@ const LETTERS_MAX: usize = 16_384;
 pub(super) const DATAGRAMS_MAX: usize = 4_096;
 
 /// What other threads have for a shard. A mailbox has no limit of its own: what is in it is limited where it comes from
-/// ([`LETTERS_MAX`], [`DATAGRAMS_MAX`], [`super::shard::STORE_REQUESTS_MAX`], [`crate::config::Limits::hash_queue_max`]).
+/// ([`LETTERS_MAX`], [`DATAGRAMS_MAX`], [`super::relay`], [`super::shard::STORE_REQUESTS_MAX`], [`crate::config::Limits::hash_queue_max`]).
 #[derive(Debug)]
 pub(super) enum Mail {
     /// The store has answered.
     Store(Vec<store::Reply>),
     /// A password has been hashed or compared.
     Password(PasswordResult),
+    /// A relay is open, or there is none.
+    Relay(RelayOrder, Result<[RelayPass; 2], Refusal>),
     /// Another shard has something to say.
     Posts(Vec<Post>),
     /// What is for this shard has come to another one.

@@ -11,7 +11,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::relay::Figures;
 use super::report::Report;
+use crate::relays::RelayEnd;
 
 /// The content type of the text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,6 +28,7 @@ pub(super) struct Snapshot {
     pub(super) reads: Histogram,
     /// Messages that wait for their recipients.
     pub(super) kept: u64,
+    pub(super) relays: Figures,
     /// Since the start.
     pub(super) uptime: Duration,
 }
@@ -94,6 +97,15 @@ impl Snapshot {
         out.gauges("build_info", "What is running", build)
     }
 
+    fn encode_relays(&self, out: &mut Encoder<'_>) -> Result<(), Error> {
+        let Figures { open, connections, bytes, ends } = self.relays;
+        out.gauge("relays", "Relays, those that wait for their ends among them", gauge(open))?;
+        out.gauge("relay_connections", "Connections for relays", gauge(connections))?;
+        out.counter("relay_bytes", "Bytes that relays have carried", bytes)?;
+        let named = RelayEnd::NAMED.into_iter().zip(ends).map(|((_, reason), count)| ([("reason", reason)], count));
+        out.counters("relay_ends", "Relays, and connections for them, that ended, by reason", named)
+    }
+
     fn encode_store(&self, out: &mut Encoder<'_>) -> Result<(), Error> {
         out.histogram("store_commit", "From the beginning of a commit to its end", &self.commits)?;
         out.histogram("store_read", "The same of reads beside the commits", &self.reads)?;
@@ -107,6 +119,7 @@ impl Collector for Snapshot {
         let mut out = Encoder(encoder);
         self.encode_datagrams(&mut out)?;
         self.encode_state(&mut out)?;
+        self.encode_relays(&mut out)?;
         self.encode_store(&mut out)
     }
 }
@@ -174,7 +187,8 @@ mod tests {
         total.counters.drop(crate::Drop::Stale);
         total.links.round_trips.record(Duration::from_millis(1));
         let (commits, reads) = (Histogram::default(), Histogram::default());
-        let snapshot = Snapshot { total, shards: 2, commits, reads, kept: 3, uptime: Duration::from_secs(5) };
+        let relays = Figures { bytes: 7, ..Figures::default() };
+        let snapshot = Snapshot { total, shards: 2, commits, reads, kept: 3, relays, uptime: Duration::from_secs(5) };
         let text = snapshot.text();
         for line in [
             "myicqd_drops_total{reason=\"stale\"} 1",
@@ -185,6 +199,9 @@ mod tests {
             "myicqd_events_total{event=\"logins\"} 0",
             "myicqd_sessions{state=\"half_open\"} 0",
             "myicqd_messages_waiting 3",
+            "myicqd_relays 0",
+            "myicqd_relay_bytes_total 7",
+            "myicqd_relay_ends_total{reason=\"stranger\"} 0",
             "myicqd_uptime_seconds 5",
             "myicqd_round_trip_seconds_count 1",
             "myicqd_round_trip_seconds_bucket{le=\"0.001024\"} 1",

@@ -15,6 +15,7 @@ mod mail;
 mod meter;
 mod metrics;
 mod passwords;
+mod relay;
 mod reload;
 mod report;
 #[cfg(unix)]
@@ -42,6 +43,7 @@ pub use self::announce::reachable;
 pub use self::identity::server_id;
 use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
+use self::relay::RelayMeter;
 use self::reload::Settings;
 use self::report::Report;
 use self::shard::{ShardDriver, Surroundings};
@@ -97,6 +99,14 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// Relays cannot be listened for.
+    #[error("cannot listen on TCP {address} for relays; choose another address with --relay, or --relay off")]
+    Relay {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refuses a thread, a runtime, a signal handler or randomness.
     #[error("the system refuses {what}")]
     System {
@@ -122,6 +132,8 @@ pub struct Listening {
     pub udp: SocketAddr,
     /// Through the tunnel, if that is on.
     pub tunnel: Option<SocketAddr>,
+    /// For relays, if they are on.
+    pub relay: Option<SocketAddr>,
 }
 
 /// Tells a server to stop, as SIGTERM does.
@@ -157,6 +169,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         None => None,
     };
     let tunnel = config.listen.tunnel.map(tunnel::bind).transpose()?;
+    let relay = config.listen.relay.map(relay::bind).transpose()?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -170,7 +183,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     let store = store::start(config.store.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
-    let mut listening = Listening { udp: address, tunnel: None };
+    let mut listening = Listening { udp: address, tunnel: None, relay: None };
     let mut tunnels = None;
     if let Some((listener, address)) = tunnel {
         let (tunnel, thread) = tunnel::start(listener, &config, &mailboxes, watch.clone())?;
@@ -178,16 +191,25 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         (tunnels, listening.tunnel) = (Some(tunnel), Some(address));
         tracing::info!(%address, "listening for the tunnel");
     }
+    let (mut relays, relay_meter) = (None, Arc::new(RelayMeter::default()));
+    if let Some((listener, address)) = relay {
+        let around = (&mailboxes, Arc::clone(&relay_meter));
+        let (desk, thread) = relay::start((listener, address), &config, around, &mut seeds, watch.clone())?;
+        threads.push(thread);
+        (relays, listening.relay) = (Some(desk), Some(address));
+        tracing::info!(%address, "listening for relays");
+    }
     let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
-        let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: tunnels.clone() };
+        let around =
+            Surroundings { mailbox, mailboxes, store, passwords, tunnel: tunnels.clone(), relays: relays.clone() };
         start_shard(shard, socket, around, watch.clone())
     });
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
-    drop((store.requests, passwords, tunnels, watch));
+    drop((store.requests, passwords, tunnels, relays, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
     let _announcement = announce::start(&config, address, &mut seeds);
-    let inquiry = Inquiry::new(mailboxes.clone(), store.meter);
+    let inquiry = Inquiry::new(mailboxes.clone(), store.meter, relay_meter);
     start_services(&config, metrics, &inquiry)?;
     let (stop, mut stopped) = mpsc::unbounded_channel();
     ready(listening, Stop(stop));

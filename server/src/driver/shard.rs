@@ -11,11 +11,12 @@ use super::clock::Clock;
 use super::farewell::Farewell;
 use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
+use super::relay::RelayDesk;
 use super::report::Report;
 use super::socket::Socket;
 use super::tunnel::{Tunnel, address};
 use crate::frontend::myicq::TraceEvent;
-use crate::hub::Refusal;
+use crate::hub::{Refusal, RelayOrder};
 use crate::shard::{Input, Output, Post, Shard};
 use crate::share::Share;
 use crate::store;
@@ -50,6 +51,8 @@ pub(super) struct Surroundings {
     pub(super) passwords: Jobs,
     /// Where datagrams for its connections go, if there is a tunnel.
     pub(super) tunnel: Option<Tunnel>,
+    /// Where relays are ordered, if there are any.
+    pub(super) relays: Option<RelayDesk>,
 }
 
 /// A shard and the world around it.
@@ -184,6 +187,7 @@ impl ShardDriver {
                         self.input(now, Input::Store(reply)).await;
                     }
                 }
+                Mail::Relay(order, opened) => self.input(now, Input::Relay(order, opened)).await,
                 Mail::Password(result) => self.input(now, Input::Password(result)).await,
                 Mail::Posts(posts) => {
                     self.around.mailboxes.letters_read(self.share.index(), posts.len());
@@ -256,6 +260,7 @@ impl ShardDriver {
                     }
                 }
                 Output::Store(request) => self.ask_store(request),
+                Output::Relay(order) => self.order_relay(order),
                 Output::Password(job) => self.around.passwords.send(job),
                 Output::Broadcast { number, verdict } => {
                     if let Some(to) = self.broadcasts.remove(&number) {
@@ -273,6 +278,12 @@ impl ShardDriver {
                     }
                 }
             }
+        }
+    }
+
+    fn order_relay(&self, order: RelayOrder) {
+        if !self.around.relays.as_ref().is_some_and(|relays| relays.order(order)) {
+            self.around.mailboxes.send(self.share.index(), Mail::Relay(order, Err(Refusal::Busy)));
         }
     }
 
@@ -416,7 +427,7 @@ mod tests {
             let (socket, address) = bind();
             addresses.push(address);
             let (mailboxes, store, passwords) = (mailboxes.clone(), store.clone(), passwords.clone());
-            let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: None };
+            let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: None, relays: None };
             ShardDriver::new(shard, share, Socket::new(socket), around)
         });
         let drivers: Vec<_> = drivers.collect();

@@ -13,10 +13,12 @@ mod groups;
 mod lists;
 mod messages;
 mod online;
+mod password;
 mod presence;
 mod profiles;
 mod rates;
 mod receipts;
+mod relay;
 mod search;
 mod throttle;
 mod types;
@@ -32,7 +34,9 @@ use myicq_wire::{Instant, Status, Uin};
 use rand::rngs::StdRng;
 
 pub use broadcasts::broadcast_work;
+pub use password::Password;
 pub use receipts::{Accepted, Receipt};
+pub use relay::RelayOrder;
 pub use types::*;
 
 use self::accounts::LoginStep;
@@ -42,6 +46,7 @@ use self::lists::{List, Lists};
 use self::messages::{Deliveries, Said, Sent};
 use self::online::{Details, Flight, Online, Users};
 use self::receipts::Subscribers;
+use self::relay::Partners;
 pub(crate) use self::throttle::Source;
 use self::throttle::Throttle;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
@@ -72,6 +77,7 @@ pub struct Hub {
     lists: Lists,
     deliveries: Deliveries,
     receipts: Subscribers,
+    partners: Partners,
     broadcasts: Broadcasts,
     groups: Groups,
     /// What waits behind a message that changes something first, by sender and recipient.
@@ -92,6 +98,7 @@ pub struct Hub {
     broadcast_verdicts: VecDeque<(u64, Result<(), Refusal>)>,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
+    relay_orders: VecDeque<RelayOrder>,
     /// What became of the administrator's errands, by their numbers.
     errands: VecDeque<(u64, Outcome)>,
 }
@@ -181,6 +188,7 @@ impl Hub {
             lists: Lists::new(),
             deliveries: Deliveries::default(),
             receipts: Subscribers::default(),
+            partners: Partners::default(),
             broadcasts: Broadcasts::default(),
             groups: Groups::default(),
             authorizing: BTreeMap::new(),
@@ -195,6 +203,7 @@ impl Hub {
             broadcast_verdicts: VecDeque::new(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
+            relay_orders: VecDeque::new(),
             errands: VecDeque::new(),
         };
         // Answered before the first login can be: the store does one after the other.
@@ -243,6 +252,7 @@ impl Hub {
         if !self.may_ask(now, question.session, &ask) {
             return self.answer(question, Answer::Refused(Refusal::TooOften));
         }
+        self.note_consent(now, uin, &ask);
         match ask {
             Ask::Contacts => self.ask_store(Work::LoadContacts { uin }, Waiting::Contacts(question)),
             Ask::Profile(of) => self.ask_store(Work::LoadProfile { uin: of }, Waiting::Profile(question, of)),
@@ -255,6 +265,7 @@ impl Hub {
             }
             Ask::Read { from, up_to } => self.read(question, from, up_to),
             Ask::Typing { to, is_typing } => self.typing(now, question, to, is_typing),
+            Ask::Relay(to) => self.ask_relay(now, question, to),
             Ask::Search(search) => self.search(question, search),
             Ask::Broadcast(text) => self.ask_broadcast(now, question, text),
             Ask::Groups(group_type) => self.answer(question, Answer::Groups(self.share.groups(group_type))),
@@ -396,6 +407,8 @@ impl Hub {
                 Content::Verdict(question, Ok(None)) => self.answer(question, Answer::Done),
                 Content::Verdict(question, Err(refusal)) => self.answer(question, Answer::Refused(refusal)),
                 Content::Receipt(receipt) => self.on_receipt(to, receipt),
+                Content::AskRelay(question) => self.on_ask_relay(now, to, question),
+                Content::Relay(question, pass) => self.answer(question, Answer::Relay(pass)),
                 Content::Listed(contact) => self.on_listed(to, contact),
                 Content::Unlisted(contact) => self.on_unlisted(to, contact),
                 Content::Watch(watcher) => self.on_watch(to, watcher),

@@ -79,6 +79,7 @@ impl Hub {
         self.lists.clear(&mut details.contacts);
         contacts.into_iter().for_each(|contact| self.post(contact, Content::Unwatch(uin)));
         self.receipts.remove(uin);
+        self.partners.remove(uin);
         self.exit_groups(session);
         self.share.show(uin, is_visible(user.status), false);
         is_visible(user.status)
@@ -93,6 +94,9 @@ impl Hub {
         let before = std::mem::replace(&mut user.status, status);
         let presence = self.online.presence(uin);
         self.share.show(uin, is_visible(before), is_visible(status));
+        if !is_visible(status) {
+            self.partners.hide(uin);
+        }
         match presence {
             Some(_) if before == status => {}
             Some(_) if is_visible(before) => self.announce(uin, Sight::Status(uin, status)),

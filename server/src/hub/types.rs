@@ -1,42 +1,16 @@
 //! What the hub and its frontends say to each other, and what the hub asks of its surroundings.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::{Authorization, Face, GroupError, GroupId, Ipv4, MessageKind, Status, Uin, UnixTime};
-use zeroize::Zeroizing;
+use myicq_wire::{Authorization, Face, GroupError, GroupId, Ipv4, MessageKind, RelayPass, Status, Uin, UnixTime};
 
+use super::password::Password;
 use super::receipts::{Accepted, Receipt};
 use crate::board::Listing;
 use crate::store::{Card, Message, MessageId, Profile};
-
-/// A password on its way. Wiped when it is dropped, and never shown.
-#[derive(Clone)]
-pub struct Password(Zeroizing<Vec<u8>>);
-
-impl From<&[u8]> for Password {
-    fn from(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
-    }
-}
-
-impl Deref for Password {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
-}
 
 /// A session as the hub knows it: chosen by the frontend, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -124,6 +98,8 @@ pub enum Ask<'a> {
         /// Whether he types.
         is_typing: bool,
     },
+    /// To have a relay to somebody: [`Answer::Relay`].
+    Relay(Uin),
     /// To find users: [`Answer::Found`].
     Search(Search),
     /// To say something to everybody, in UTF-8: [`Answer::Done`] once it is stored. Only [`Uin::ADMINISTRATOR`] may.
@@ -238,6 +214,8 @@ pub enum Answer {
     Profile(Uin, Option<Arc<Profile>>),
     /// Whether somebody is on the list now.
     Added(Uin, Authorization),
+    /// A relay is open, and the other has been told.
+    Relay(RelayPass),
     /// Those who were found, and whether each is here and shows it.
     Found(Vec<(Card, bool)>),
     /// The groups, by rising number.
@@ -267,7 +245,7 @@ pub enum Refusal {
     NotAllowed,
     /// A user of another domain: this server speaks to none.
     OtherDomain,
-    /// Nobody asked for the authorization that is given.
+    /// Nobody asked for the authorization that is given, or offered or accepted the file for which a relay is wanted.
     NotAsked,
     /// Too much is under way; later.
     Busy,
@@ -333,6 +311,8 @@ pub enum Tell {
     StatusChanged(Uin, Status),
     /// What a contact does with messages.
     Receipt(Receipt),
+    /// Somebody has asked for a relay to one.
+    Relay(Uin, RelayPass),
     /// Something happens in a group. Not to be reported: it comes at most once.
     Group(Arc<GroupNews>),
     /// Another session took this one's place. It is over.
@@ -441,6 +421,10 @@ pub enum Content {
     Verdict(Question, Result<Option<Accepted>, Refusal>),
     /// What somebody who shows himself does with messages of your user.
     Receipt(Receipt),
+    /// Somebody, by this question, wants a relay to your user.
+    AskRelay(Question),
+    /// The relay that your user asked for by this question.
+    Relay(Question, RelayPass),
     /// This user is on your user's list from now on.
     Listed(Uin),
     /// This user was on your user's list, and has been removed from the server.

@@ -41,6 +41,7 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
         force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--demo");
     }
     force(&mut sources, "listen.tunnel", "off".to_owned(), "--demo");
+    force(&mut sources, "listen.relay", "off".to_owned(), "--demo");
     let config = sources.load()?.config;
     if !config.listen.udp.ip().is_loopback() {
         let message = anyhow!("--demo is for this machine alone, and {} is not; leave --listen out", config.listen.udp);

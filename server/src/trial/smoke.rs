@@ -35,6 +35,7 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     force(&mut sources, "store.database", "sqlite".to_owned(), "--smoke");
     force(&mut sources, "listen.udp", ANY_PORT.to_owned(), "--smoke");
     force(&mut sources, "listen.tunnel", "off".to_owned(), "--smoke");
+    force(&mut sources, "listen.relay", "off".to_owned(), "--smoke");
     let config = sources.load()?.config;
     let mut trial = None;
     driver::run(config, None, |Listening { udp: address, .. }, stop| {

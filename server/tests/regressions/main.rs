@@ -18,6 +18,7 @@ mod profiles;
 mod receipts;
 mod reflection;
 mod registration;
+mod relays;
 mod scene;
 mod search;
 mod verifiers;

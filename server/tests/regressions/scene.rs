@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
 use myicq_server::frontend::myicq::SessionView;
-use myicq_server::hub::{PasswordJob, Refusal};
+use myicq_server::hub::{PasswordJob, Refusal, RelayOrder};
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
-use myicq_server::{Input, Now, Output, Shard, Share, passwords};
+use myicq_server::{Input, Now, Output, Relays, Shard, Share, passwords};
 use myicq_wire::{Instant, ServerHeader, SessionId, Status, Uin, UnixTime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -24,6 +24,9 @@ pub(crate) const PASSWORD: &[u8] = b"secret";
 
 /// Where the clock for people stands at the beginning: in 2027.
 const BEGINNING: UnixTime = UnixTime(1_800_000_000_000_000);
+
+/// Where relays are said to be.
+pub(crate) const RELAY_PORT: u16 = 8_001;
 
 /// Salts need not differ where nobody attacks.
 const SALT: [u8; 16] = [7; 16];
@@ -49,6 +52,8 @@ pub(crate) struct Scene {
     store: MemoryStore,
     store_requests: VecDeque<store::Request>,
     password_jobs: VecDeque<PasswordJob>,
+    relay_orders: VecDeque<RelayOrder>,
+    relays: Relays,
     sent: Vec<(SocketAddr, Vec<u8>)>,
     /// The verdicts on what the operator said.
     broadcasts: Vec<(u64, Result<(), Refusal>)>,
@@ -79,12 +84,15 @@ impl Scene {
         config.limits.rates = false;
         configure(&mut config);
         let config = Arc::new(config);
+        let relays = Relays::new(Arc::clone(&config), RELAY_PORT, &[5; 32]);
         Self {
             shard: shard(&config),
             config,
             store: MemoryStore::default(),
             store_requests: VecDeque::new(),
             password_jobs: VecDeque::new(),
+            relay_orders: VecDeque::new(),
+            relays,
             sent: Vec::new(),
             broadcasts: Vec::new(),
             traffic: HashMap::new(),
@@ -276,6 +284,9 @@ impl Scene {
             } else if let Some(job) = self.password_jobs.pop_front() {
                 let result = passwords::run(&job, SALT, &self.config.security);
                 self.shard.handle_input(self.now(), Input::Password(result));
+            } else if let Some(order) = self.relay_orders.pop_front() {
+                let opened = self.relays.open(self.now(), order.question.session.uin, order.to);
+                self.shard.handle_input(self.now(), Input::Relay(order, opened));
             } else {
                 break;
             }
@@ -305,6 +316,7 @@ impl Scene {
                     self.asked.passwords += 1;
                     self.password_jobs.push_back(job);
                 }
+                Output::Relay(order) => self.relay_orders.push_back(order),
                 Output::Broadcast { number, verdict } => self.broadcasts.push((number, verdict)),
                 Output::Errand { number, outcome } => self.errands.push((number, outcome)),
                 Output::Post { shard, .. } => panic!("a post for shard {shard} of one"),

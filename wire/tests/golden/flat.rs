@@ -47,7 +47,7 @@ macro_rules! bytes {
         }
     )*};
 }
-bytes!(Str<'_>, Secret<'_>, Opaque<'_>);
+bytes!(Str<'_>, Secret<'_>, Opaque<'_>, RelayToken);
 
 impl<T: Flat> Flat for Option<T> {
     fn flat(&self, values: &mut Vec<Value>) {
@@ -96,6 +96,9 @@ records_without_text! {
     Typing { uin, is_typing }
     MessageRef { uin, id }
     Sent { id, is_delivered }
+    RelayRequest { uin }
+    RelayPass { port, number, token, wait, bytes }
+    RelayOffered { from, pass }
 }
 
 records! {
@@ -177,6 +180,18 @@ impl Flat for LoginReply {
     }
 }
 
+impl Flat for RelayReply {
+    fn flat(&self, values: &mut Vec<Value>) {
+        match self {
+            Self::Granted(pass) => {
+                RefusalReason(0).flat(values);
+                pass.flat(values);
+            }
+            Self::Refused(reason) => reason.flat(values),
+        }
+    }
+}
+
 impl Flat for EnterGroupReply<'_> {
     fn flat(&self, values: &mut Vec<Value>) {
         self.group.flat(values);
@@ -208,14 +223,15 @@ bodies!(Request {
     Ack, GetContactList, Logout, UpdateUser, GetServerList, GetRemoteContactList;
     NewUin, Login, KeepAlive, ChangeStatus, UpdateContact, ModifyUser, SendMessage, SearchRandom, SearchCustom,
     AddFriend, DelFriend, BroadcastMessage, GetGroupList, SearchGroup, CreateGroup, EnterGroup, ExitGroup, GroupStart,
-    GroupMessage, GroupCommand, Typing, Read
+    GroupMessage, GroupCommand, Typing, Read, Relay
 });
 
 bodies!(Reply {
     Ack;
     NewUin, GetContactList, Login, KeepAlive, UpdateContact, UpdateUser, AddFriend, GetServerList, GetGroupList,
     SearchGroup, GetRemoteContactList, CreateGroup, EnterGroup, GroupMessage, UserOnline, UserOffline, MultiOnline,
-    StatusChanged, Message, Search, Typing, Read, Delivered, Sent, Refused, GroupTypes, GroupEntered, GroupExited
+    StatusChanged, Message, Search, Typing, Read, Delivered, Sent, Refused, Relay, RelayOffered, GroupTypes,
+    GroupEntered, GroupExited
 });
 
 /// The fields of a message's text, as the files have them.

@@ -21,7 +21,7 @@ fn the_reply_opens_the_session_and_is_acknowledged() {
         let mut scene = Scene::new();
         let login = scene.only(Command::Login);
         // A server grants no more than was offered; what it says beyond that does not count.
-        scene.say_with(granted.union(Capabilities::RELAY), login.header.seq, &welcome());
+        scene.say_with(granted.union(Capabilities(0x40)), login.header.seq, &welcome());
         assert_eq!(scene.account.is_exactly_once(), granted == Capabilities::ONCE);
         let sent = scene.sent();
         assert_eq!((sent[0].command, sent[0].header.seq), (Command::Ack, Seq::new(SERVER_SEQ)));

@@ -5,6 +5,7 @@ mod directory;
 mod login;
 mod messages;
 mod registration;
+mod relay;
 mod requests;
 
 use std::time::Duration;

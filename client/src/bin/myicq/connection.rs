@@ -73,7 +73,7 @@ pub(crate) struct Login {
     uin: Uin,
     #[command(flatten)]
     password: PasswordSource,
-    /// Offer these beyond version 1, with commas between: cbc, utf8, sealed, receipts, once; or none. All of them unless this says otherwise
+    /// Offer these beyond version 1, with commas between: cbc, utf8, sealed, receipts, relay, once; or none. All of them unless this says otherwise
     #[arg(long, env = "MYICQ_OFFER", value_name = "LIST", value_parser = capabilities, default_value_t = SUPPORTED, hide_default_value = true)]
     offer: Capabilities,
     /// Go on only with a server that grants these. The password itself always goes out in the clear
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(capabilities("none"), Ok(Capabilities::NONE));
         assert_eq!(capabilities(&SUPPORTED.to_string()), Ok(SUPPORTED));
         assert_eq!(capabilities("SEALED"), Ok(Capabilities::SEALED));
-        for wrong in ["", "relay", "sealed,", "sealed;once"] {
+        for wrong in ["", "delay", "sealed,", "sealed;once"] {
             assert!(capabilities(wrong).is_err(), "{wrong}");
         }
     }

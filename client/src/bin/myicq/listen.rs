@@ -111,8 +111,8 @@ impl Listener<'_> {
     async fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
             event if self.json => output::json(event)?,
-            // For programs that show groups, at every login.
-            Event::GroupTypes { .. } => {}
+            // For programs that show groups, at every login, and for those that have spoken of a file.
+            Event::GroupTypes { .. } | Event::RelayOffered { .. } => {}
             event => output::line(human(event))?,
         }
         if let Some(exec) = &mut self.exec {

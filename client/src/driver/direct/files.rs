@@ -131,6 +131,9 @@ impl Files {
             {
                 return Err(ticket);
             }
+            Event::RelayOffered { from, pass } if self.signal(from, false, || Signal::Relayed(pass)) => {
+                return Err(ticket);
+            }
             event => event,
         };
         Ok(Delivery { event, ticket })

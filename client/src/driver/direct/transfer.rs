@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use myicq_wire::peer::is_bare_name;
-use myicq_wire::{Capabilities, Face, Uin};
+use myicq_wire::{Capabilities, Face, RelayPass, Uin};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
@@ -37,6 +37,8 @@ pub(super) enum Signal {
     Accepted(u16),
     /// He does not.
     Refused,
+    /// He wants to have a stream through the server.
+    Relayed(RelayPass),
     /// The program gives it up.
     Cancel,
 }
@@ -157,6 +159,8 @@ impl Context {
                         deadline = clock.now() + ARRIVAL_TIMEOUT;
                     }
                     Some(Signal::Refused) => return Err(FileError::Refused),
+                    // It is the sender who asks for one.
+                    Some(Signal::Relayed(_)) => {}
                     Some(Signal::Cancel) | None => return Err(FileError::Cancelled),
                 },
                 stream = arrival(listener.as_ref(), &self.places, self.with) => {
@@ -178,6 +182,7 @@ impl Context {
             tokio::select! {
                 signal = self.signals.recv() => match signal {
                     Some(Signal::Cancel) | None => return Err(FileError::Cancelled),
+                    Some(Signal::Relayed(pass)) => return self.open_relay(&pass, Side::Accepted).await,
                     Some(Signal::Accepted(_) | Signal::Refused) => {}
                 },
                 stream = arrival(listener.as_ref(), &self.places, self.with) => {
@@ -193,8 +198,14 @@ impl Context {
     }
 
     /// A stream through the server.
-    async fn relay(&mut self) -> Result<Way, FileError> {
-        Err(FileError::NoConnection)
+    async fn relay(&self) -> Result<Way, FileError> {
+        let pass = self.client.relay(self.with).await.map_err(|_| FileError::NoConnection)?;
+        self.open_relay(&pass, Side::Connected).await
+    }
+
+    async fn open_relay(&self, pass: &RelayPass, side: Side) -> Result<Way, FileError> {
+        let stream = self.client.open_relay(pass).await.map_err(|_| FileError::NoConnection)?;
+        Ok(Way { stream, side, is_relayed: true })
     }
 
     fn has_relay(&self) -> bool {

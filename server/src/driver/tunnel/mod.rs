@@ -148,7 +148,7 @@ pub(super) fn start(
 }
 
 /// What connections are counted by: of IPv6 the network, because a host may have all of it.
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         ip @ IpAddr::V4(_) => ip,
@@ -272,6 +272,6 @@ impl Router {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the driver waits for the system")]
-async fn pause(time: Duration) {
+pub(super) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }

@@ -24,11 +24,12 @@ use crate::time::Now;
 /// Where an attempt comes from: one socket of one client.
 pub(super) type Origin = (SocketAddr, SessionId);
 
-/// What this server grants to those who offer it.
+/// What this server grants to those who offer it; RELAY only where there is a port for it.
 const GRANTED: Capabilities = Capabilities::CBC
     .union(Capabilities::UTF8)
     .union(Capabilities::SEALED)
     .union(Capabilities::RECEIPTS)
+    .union(Capabilities::RELAY)
     .union(Capabilities::ONCE);
 
 /// After this long without a proof, the client is asked once more: its only acknowledgement may have been lost.
@@ -72,9 +73,10 @@ impl Frontend {
             return self.on_repeated_login(now, key, from, seq, HEADER_LEN + body.len());
         }
         let Login { password: Secret(password), status, real_ip, port, .. } = login;
+        let absent = if self.config.listen.relay.is_some() { Capabilities::NONE } else { Capabilities::RELAY };
         let pending = PendingLogin {
             uin: header.uin,
-            granted: Capabilities(header.reserved).intersection(GRANTED),
+            granted: Capabilities(header.reserved).intersection(GRANTED).difference(absent),
             key: Key::new(password),
             status,
             place: Place { ip: from.ip().to_canonical(), port, real_ip },
@@ -258,11 +260,15 @@ impl Frontend {
         self.leave_half_open(key, half_open.place.ip);
         self.arm_end(now, key);
         self.counters.event(Event::Opened);
-        let has_receipts = self.sessions.get(key).is_some_and(Session::has_receipts);
+        let session = self.sessions.get(key);
+        let [has_receipts, has_relays] = [Session::has_receipts, Session::has_relays].map(|it| session.is_some_and(it));
         self.tell_group_types(now, key, hub);
         hub.open(now, key, half_open.status, half_open.place);
         if has_receipts {
             hub.subscribe_to_receipts(key);
+        }
+        if has_relays {
+            hub.subscribe_to_relays(key);
         }
         for datagram in half_open.held {
             self.on_request(now, key, &datagram, hub);

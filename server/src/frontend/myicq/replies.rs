@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use myicq_wire::link::{Outgoing, SendError, Token};
 use myicq_wire::{
     AddFriendReply, Command, ContactProfile, EncodeError, Envelope, GroupRef, List, LoginError, LoginReply,
-    RefusalReason, Refused, Reply, Sent, Seq, ServerMessage, Str, UserProfile, encode_reply, message, seal_reply,
+    RefusalReason, Refused, RelayOffered, RelayPass, RelayReply, Reply, Sent, Seq, ServerMessage, Str, Uin,
+    UserProfile, encode_reply, message, seal_reply,
 };
 
-use super::notices::{Notice, to_wire};
+use super::notices::{Notice, QUEUED_MAX, to_wire};
 use super::{Frontend, TraceEvent, profile};
 use crate::counters::Event;
 use crate::frontend::myicq::requests::asked_by;
@@ -45,6 +46,10 @@ impl Frontend {
                 let reply = Reply::AddFriend(AddFriendReply { uin, result, domain: HERE });
                 self.reply(now, key, seq, &reply, hub);
             }
+            Answer::Relay(pass) => {
+                self.note(key, Event::RelayOpened);
+                self.reply(now, key, seq, &Reply::Relay(RelayReply::Granted(pass)), hub);
+            }
             Answer::Found(found) => self.reply_found(now, key, seq, &found, hub),
             Answer::Groups(groups) => self.reply_groups(now, key, seq, groups, hub),
             Answer::Group(listing) => self.reply_group(now, key, seq, &listing, hub),
@@ -63,11 +68,27 @@ impl Frontend {
             Tell::Message(message) => keys.iter().for_each(|&key| self.deliver(now, key, &message, hub)),
             Tell::Here(contacts) => keys.iter().for_each(|&key| self.notify_here(now, key, &contacts, hub)),
             Tell::Receipt(receipt) => keys.iter().for_each(|&key| self.notify_receipt(now, key, receipt, hub)),
+            Tell::Relay(from, pass) => keys.iter().for_each(|&key| self.offer_relay(now, key, from, pass, hub)),
             Tell::Group(news) => keys.iter().for_each(|&key| self.tell_group_news(now, key, &news, hub)),
             Tell::Replaced => {
                 keys.iter().for_each(|&key| self.dismiss(now, key, LoginError::REPLACED, Event::Replaced, hub));
             }
         }
+    }
+
+    /// Somebody wants a relay to this client. One that is slow to take what it is told would come too late.
+    fn offer_relay(&mut self, now: Now, key: SessionKey, from: Uin, pass: RelayPass, hub: &mut Hub) {
+        if self.sessions.get(key).is_none_or(|session| session.link.queued() >= QUEUED_MAX) {
+            return self.note(key, Event::RelayDropped);
+        }
+        self.note(key, Event::RelayOffered);
+        self.retain(now, key, &Reply::RelayOffered(RelayOffered { from, pass }), None, Token(0), hub);
+    }
+
+    /// Counts what happened to a user, and shows it to who looks at him.
+    fn note(&mut self, key: SessionKey, event: Event) {
+        self.counters.event(event);
+        self.trace.event(key.uin, event);
     }
 
     fn deliver(&mut self, now: Now, key: SessionKey, message: &Message, hub: &mut Hub) {
@@ -189,7 +210,9 @@ impl Frontend {
             self.trace.push(TraceEvent::Refused { command, seq, refusal });
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.is_once() {
+        if command == Command::Relay {
+            self.reply(now, key, seq, &Reply::Relay(RelayReply::Refused(reason(refusal))), hub);
+        } else if session.is_once() {
             self.reply(now, key, seq, &Reply::Refused(Refused { reason: reason(refusal) }), hub);
         } else if command == Command::UpdateContact && matches!(refusal, Refusal::NoSuchUser | Refusal::OtherDomain) {
             self.acknowledge(key, seq);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use myicq_wire::link::{Again, Receipt};
 use myicq_wire::{
     AddFriendReply, Address, Authorization, BroadcastMessage, ClientHeader, Command, EnterGroup, KeepAliveReply, List,
-    MAX_PASSWORD_LEN, MessageKind, MessageRef, ModifyUser, RemoteContacts, Reply, Request, SearchCustom, SearchRandom,
-    Secret, SendMessage, Seq, Str, Typing, message,
+    MAX_PASSWORD_LEN, MessageKind, MessageRef, ModifyUser, RelayRequest, RemoteContacts, Reply, Request, SearchCustom,
+    SearchRandom, Secret, SendMessage, Seq, Str, Typing, message,
 };
 
 use super::{Frontend, profile, search};
@@ -166,6 +166,7 @@ impl Frontend {
             Request::Typing(Typing { uin: to, is_typing }) if session.has_receipts() => {
                 Ask::Typing { to, is_typing: is_typing != 0 }
             }
+            Request::Relay(RelayRequest { uin }) if session.has_relays() => Ask::Relay(uin),
             Request::Read(MessageRef { uin: from, id }) if session.has_receipts() => {
                 Ask::Read { from, up_to: MessageId(id) }
             }

@@ -114,6 +114,11 @@ impl Session {
         self.granted.contains(Capabilities::RECEIPTS)
     }
 
+    /// Whether the client has [`Capabilities::RELAY`].
+    pub(super) fn has_relays(&self) -> bool {
+        self.granted.contains(Capabilities::RELAY)
+    }
+
     /// With which key what goes to the client is enciphered, if it is.
     pub(super) fn reply_key(&self) -> Option<&Key> {
         self.granted.contains(Capabilities::SEALED).then_some(&self.key)

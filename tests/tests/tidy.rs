@@ -24,11 +24,12 @@ const NOT_OURS: [&str; 8] = [
 ];
 
 /// Each layer of the server, and what it may not name (docs/architecture.md, "Layers").
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("server/src/hub/", &["crate::frontend", "crate::driver", "crate::shard", "sqlx", "tokio"]),
     ("server/src/frontend/", &["crate::driver", "crate::shard", "sqlx", "tokio"]),
     ("server/src/store/", &["crate::hub", "crate::frontend", "crate::driver", "crate::shard"]),
     ("client/src/account", &["crate::driver", "tokio"]),
+    ("client/src/peer/", &["crate::account", "crate::driver", "tokio"]),
 ];
 
 #[test]

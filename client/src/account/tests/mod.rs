@@ -1,6 +1,7 @@
 //! The machine against a server that says what each test wants.
 
 mod capabilities;
+mod direct;
 mod directory;
 mod login;
 mod messages;

@@ -1,7 +1,7 @@
 //! `myicq file`
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -318,6 +318,9 @@ impl<'a> Files<'a> {
         for transfer in self.under_way.keys() {
             left += usize::from(self.client.cancel_file(*transfer).await.is_ok());
         }
+        if left > 0 {
+            self.failure = Some(FileError::Cancelled);
+        }
         let stopped = async {
             while left > 0 {
                 match self.events.next_delivery().await {
@@ -332,7 +335,7 @@ impl<'a> Files<'a> {
 
     fn say(&self, text: &str) {
         // With stderr gone, nobody wants to know.
-        drop(self.bars.println(format!("myicq: {text}")));
+        self.bars.suspend(|| drop(writeln!(std::io::stderr(), "myicq: {text}")));
     }
 }
 

@@ -97,7 +97,11 @@ impl Session {
                 Wake::Ask(Some(Ask::Files(ask, waiter))) => self.peers.files().on_ask(ask, waiter),
                 // Who asked and has gone does not want to know.
                 Wake::Ask(Some(Ask::DirectStats(waiter))) => drop(waiter.send(self.peers.stats())),
-                Wake::Ask(Some(Ask::Health(waiter))) => drop(waiter.send(self.health())),
+                Wake::Ask(Some(Ask::Health(waiter))) => {
+                    if self.connection.ended().is_none() {
+                        let _ = waiter.send(self.health());
+                    }
+                }
                 Wake::Direct(input) => self.on_direct(input),
                 Wake::Ask(ask) => {
                     self.has_clients = ask.is_some();

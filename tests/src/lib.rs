@@ -3,7 +3,7 @@
 //! [`fuzz`] has the bodies of the fuzz targets, so that `cargo test` replays their corpus; [`link_model`] is two links over
 //! a network of bytes. [`host`] is a server without its driver, [`client`] and [`original`] are the programs of its users,
 //! [`network`] lies between them, [`sim`] lets them live in virtual time, [`oracle`] knows what should have
-//! happened, [`course`] is what a seed stands for, and [`script`] plays written scenes.
+//! happened, [`course`] is what a seed stands for, and [`script`] plays written scenes. [`dissector`] makes the dissector for Wireshark, and [`layout`] reads bodies as it does.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -14,8 +14,10 @@
 pub mod campaign;
 pub mod client;
 pub mod course;
+pub mod dissector;
 pub mod fuzz;
 pub mod host;
+pub mod layout;
 pub mod link_model;
 pub mod load;
 #[cfg(target_os = "linux")]
@@ -28,6 +30,7 @@ pub mod relay;
 pub mod script;
 pub mod sim;
 pub mod testdata;
+pub mod tools;
 
 /// The number behind an option of the command line, for the two programs of this crate.
 ///

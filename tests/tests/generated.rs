@@ -10,6 +10,7 @@ use std::path::Path;
 
 use myicq_server::Config;
 use myicq_server::config::{Loaded, SETTINGS, document};
+use myicq_tests::dissector;
 
 #[test]
 fn the_example_of_a_configuration() {
@@ -36,6 +37,11 @@ fn table() -> String {
         writeln!(table, "| `{key}` | `--{flag}` `{env}` | `{default}` | {}{restart} |", text.trim_end()).unwrap();
     }
     table
+}
+
+#[test]
+fn the_dissector() {
+    keep("docs/wireshark/myicq.lua", |_| dissector::dissector());
 }
 
 /// Compares a file with what `make` makes of it, or writes that.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use arbitrary::{Arbitrary, Unstructured};
+use myicq_tests::layout;
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::message::{self as message_kinds, Message};
-use myicq_wire::peer::{self, PeerFile, PeerMessage};
+use myicq_wire::peer::{self, PeerFile, PeerHeader, PeerMessage};
 use myicq_wire::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
@@ -52,6 +53,9 @@ fn requests() {
             let mut buffer = [0x55; MAX_DATAGRAM];
             let len = encode_request(&envelope, &request, Some(bytes[0]), sealing, &mut buffer)?;
             let (read, body) = ClientHeader::decode(&buffer[..len])?;
+            if form.is_none() {
+                prop_assert_eq!(layout::behind(&Request::layout(request.command()).unwrap(), body), Some(&[][..]));
+            }
             let mut scratch = [0xAA; MAX_DATAGRAM];
             let opened = open_request(&read, body, sealing, &mut scratch)?;
             match (opened, request) {
@@ -84,6 +88,7 @@ fn replies() {
         let (read, body) = ServerHeader::decode(&buffer[..len])?;
         prop_assert_eq!(read, ServerHeader { command: reply.command().number(), ..header });
         prop_assert_eq!(Reply::decode(reply.command(), body)?, reply);
+        prop_assert_eq!(layout::behind(&Reply::layout(reply.command()).unwrap(), body), Some(&[][..]));
         let key = Key::new(&bytes[..4]);
         // A body of the longest may have no room for the padding.
         if let Ok(len) = seal_reply(&key, len, &mut buffer) {
@@ -138,12 +143,20 @@ fn frames_of_direct_sessions() {
             let len = message.encode(uin, face, &mut buffer)?;
             let (header, read) = PeerMessage::decode(&buffer[2..len])?;
             prop_assert_eq!((header.uin, header.face, read), (uin, face, message));
+            prop_assert_eq!(behind_frame(PeerMessage::LAYOUTS, &buffer[2..len]), Some(&[][..]));
         }
         let len = file.encode(uin, face, &mut buffer)?;
         let (header, read) = PeerFile::decode(&buffer[2..len])?;
         prop_assert_eq!((header.uin, header.face, read), (uin, face, file));
+        prop_assert_eq!(behind_frame(PeerFile::LAYOUTS, &buffer[2..len]), Some(&[][..]));
         Ok(())
     });
+}
+
+fn behind_frame<'a>(layouts: &[peer::PacketLayout], frame: &'a [u8]) -> Option<&'a [u8]> {
+    let (header, body) = PeerHeader::decode(frame).unwrap();
+    let (_, _, layout) = layouts.iter().find(|(number, ..)| *number == header.command).unwrap();
+    layout::behind(layout, body)
 }
 
 /// A buffer that is too small gives an error and never a part of a datagram that looks whole.

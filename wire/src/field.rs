@@ -5,11 +5,15 @@ use core::ops::Deref;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::ids::*;
+use crate::layout::{FieldLayout, Layout};
 use crate::reader::Reader;
 use crate::writer::Writer;
 
 /// A field of a body: the one place that knows how its type lies on the wire.
 pub trait Field<'a>: Sized {
+    /// The same as data.
+    const LAYOUT: Layout;
+
     /// Reads the field, called `what` in errors, from the front of what is left.
     ///
     /// # Errors
@@ -93,6 +97,8 @@ impl serde::Serialize for Secret<'_> {
 pub struct Opaque<'a>(pub &'a [u8]);
 
 impl<'a> Field<'a> for Opaque<'a> {
+    const LAYOUT: Layout = Layout::Rest;
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         reader.take(reader.rest().len(), what).map(Self)
     }
@@ -103,6 +109,8 @@ impl<'a> Field<'a> for Opaque<'a> {
 }
 
 impl<'a> Field<'a> for Str<'a> {
+    const LAYOUT: Layout = Layout::Text;
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         reader.string(what).map(Self)
     }
@@ -113,6 +121,8 @@ impl<'a> Field<'a> for Str<'a> {
 }
 
 impl<'a> Field<'a> for Secret<'a> {
+    const LAYOUT: Layout = Layout::Secret;
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         reader.string(what).map(Self)
     }
@@ -127,6 +137,8 @@ impl<'a> Field<'a> for Secret<'a> {
 macro_rules! optional_at_the_end {
     ($($field:ty),*) => {$(
         impl<'a> Field<'a> for Option<$field> {
+            const LAYOUT: Layout = Layout::Optional(&<$field as Field<'_>>::LAYOUT);
+
             fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
                 if reader.only_padding_left() { Ok(None) } else { Field::read(reader, what).map(Some) }
             }
@@ -141,6 +153,11 @@ optional_at_the_end!(Str<'a>, u64);
 
 /// The password of MODIFY_USER: a BYTE that says whether one follows, then that one.
 impl<'a> Field<'a> for Option<Secret<'a>> {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("is_modify_passwd", u8::LAYOUT),
+        FieldLayout::when("password", Secret::LAYOUT, "is_modify_passwd", &[1]),
+    ]);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         if reader.byte("is_modify_passwd")? == 1 { Field::read(reader, what).map(Some) } else { Ok(None) }
     }
@@ -154,6 +171,8 @@ impl<'a> Field<'a> for Option<Secret<'a>> {
 macro_rules! integers {
     ($($int:ident: $method:ident, $len:literal;)*) => {$(
         impl<'a> Field<'a> for $int {
+            const LAYOUT: Layout = Layout::Number { len: $len, values: &[] };
+
             fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
                 reader.$method(what)
             }
@@ -171,8 +190,10 @@ macro_rules! integers {
 integers! { u8: byte, 1; u16: word, 2; u32: dword, 4; u64: qword, 8; }
 
 macro_rules! numbers {
-    ($($name:ident),*) => {$(
+    ($($name:ident: $layout:expr;)*) => {$(
         impl<'a> Field<'a> for $name {
+            const LAYOUT: Layout = $layout;
+
             fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
                 Field::read(reader, what).map(Self)
             }
@@ -183,19 +204,19 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(
-    Uin,
-    SessionId,
-    Status,
-    Face,
-    Authorization,
-    LoginError,
-    MessageKind,
-    GroupError,
-    RefusalReason,
-    GroupId,
-    Ipv4
-);
+numbers! {
+    Uin: Layout::Number { len: 4, values: &[] };
+    SessionId: Layout::Number { len: 4, values: &[] };
+    Status: Layout::Number { len: 4, values: Status::NAMED };
+    Face: Layout::Number { len: 1, values: &[] };
+    Authorization: Layout::Number { len: 1, values: Authorization::NAMED };
+    LoginError: Layout::Number { len: 1, values: LoginError::NAMED };
+    MessageKind: Layout::Number { len: 1, values: MessageKind::NAMED };
+    GroupError: Layout::Number { len: 2, values: GroupError::NAMED };
+    RefusalReason: Layout::Number { len: 1, values: RefusalReason::NAMED };
+    GroupId: Layout::Number { len: 4, values: &[] };
+    Ipv4: Layout::Ipv4;
+}
 
 impl Record<'_> for Uin {
     const MIN_LEN: usize = 4;
@@ -252,6 +273,8 @@ impl<'a, T: Record<'a>> List<'a, T> {
 }
 
 impl<'a, T: Record<'a>> Field<'a> for List<'a, T> {
+    const LAYOUT: Layout = Layout::List(&T::LAYOUT);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         let start = *reader;
         let count = reader.word(what)?;
@@ -349,6 +372,13 @@ macro_rules! record {
         }
 
         impl<'a> $crate::field::Field<'a> for $name $(<$life>)? {
+            const LAYOUT: $crate::layout::Layout = $crate::layout::Layout::Fields(&[
+                $($crate::layout::FieldLayout::always(
+                    stringify!($field),
+                    <$type as $crate::field::Field<'_>>::LAYOUT,
+                ),)*
+            ]);
+
             fn read(
                 reader: &mut $crate::reader::Reader<'a>,
                 _what: &'static str,
@@ -385,6 +415,15 @@ macro_rules! bodies {
                 }
             }
 
+            /// How the plain body of a command lies on the wire; `None` for one that is not sent in this direction.
+            pub const fn layout(command: $crate::command::Command) -> Option<$crate::layout::Layout> {
+                match command {
+                    $($crate::command::Command::$variant => Some(bodies!(@layout $($body)?)),)*
+                    #[allow(unreachable_patterns, reason = "only a direction that has every command lacks this arm")]
+                    _ => None,
+                }
+            }
+
             /// Reads the fields, and leaves what follows them to the caller.
             fn read(
                 command: $crate::command::Command,
@@ -409,6 +448,8 @@ macro_rules! bodies {
             }
         }
     };
+    (@layout $body:ty) => { <$body as $crate::field::Field<'_>>::LAYOUT };
+    (@layout) => { $crate::layout::Layout::Fields(&[]) };
     (@pattern $variant:ident $body:ty) => { Self::$variant(_) };
     (@pattern $variant:ident) => { Self::$variant };
     (@bind $variant:ident $name:ident $body:ty) => { Self::$variant($name) };

@@ -17,6 +17,10 @@ macro_rules! number {
 
         impl $name {
             $($(#[$value_doc])* pub const $value: Self = Self($number);)*
+
+            /// The values that have names.
+            #[allow(dead_code, reason = "not all of these types are shown by name")]
+            pub(crate) const NAMED: &'static [(u32, &'static str)] = &[$(($number, stringify!($value)),)*];
         }
 
         impl fmt::Debug for $name {

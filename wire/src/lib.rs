@@ -39,6 +39,7 @@ mod header;
 mod histogram;
 mod ids;
 mod invite;
+pub mod layout;
 pub mod link;
 pub mod message;
 pub mod peer;

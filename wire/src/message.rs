@@ -100,9 +100,12 @@ pub enum Message<'a> {
     },
 }
 
+/// The kinds whose messages have no text.
+pub(crate) const TEXTLESS: &[u32] = &[MessageKind::AUTH_ACCEPTED.0 as u32, MessageKind::ADDED.0 as u32];
+
 /// Whether messages of this kind have a text at all. SEND_MSG leaves the STRING out for those that have none.
-pub const fn has_text(kind: MessageKind) -> bool {
-    !matches!(kind, MessageKind::AUTH_ACCEPTED | MessageKind::ADDED)
+pub fn has_text(kind: MessageKind) -> bool {
+    !TEXTLESS.contains(&u32::from(kind.0))
 }
 
 /// The first field of a text: for a TEXT what was said, without the font.

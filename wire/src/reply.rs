@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::error::{DecodeError, EncodeError};
 use crate::field::{Field, List, Record, Str, bodies, record};
 use crate::ids::{Authorization, Face, GroupError, GroupId, Ipv4, LoginError, MessageKind, RefusalReason, Status, Uin};
+use crate::layout::{FieldLayout, Layout};
 use crate::profile::Profile;
 use crate::reader::Reader;
 use crate::relay::{RelayOffered, RelayReply};
@@ -119,6 +120,11 @@ record! {
 }
 
 impl<'a> Field<'a> for LoginReply {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("error", LoginError::LAYOUT),
+        FieldLayout::when("success", LoginSuccess::LAYOUT, "error", &[LoginError::SUCCESS.0 as u32]),
+    ]);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         match LoginError::read(reader, "error")? {
             LoginError::SUCCESS => Field::read(reader, what).map(Self::Success),
@@ -286,6 +292,12 @@ impl<'a> Record<'a> for Member<'a> {
 }
 
 impl<'a> Field<'a> for EnterGroupReply<'a> {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("group", GroupId::LAYOUT),
+        FieldLayout::always("error", GroupError::LAYOUT),
+        FieldLayout::when("members", <List<'_, Member<'_>>>::LAYOUT, "error", &[GroupError::SUCCESS.0 as u32]),
+    ]);
+
     fn read(reader: &mut Reader<'a>, _what: &'static str) -> Result<Self, DecodeError> {
         let group = Field::read(reader, "id")?;
         let outcome = match GroupError::read(reader, "error")? {

@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::error::{DecodeError, EncodeError};
 use crate::field::{Field, Opaque, Secret, Str, bodies, record};
 use crate::ids::{Authorization, GroupId, Ipv4, MessageKind, Status, Uin};
+use crate::layout::{FieldLayout, Layout};
 use crate::message;
 use crate::profile::Profile;
 use crate::reader::Reader;
@@ -168,6 +169,13 @@ pub struct SendMessage<'a> {
 }
 
 impl<'a> Field<'a> for SendMessage<'a> {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("kind", MessageKind::LAYOUT),
+        FieldLayout::always("to", Uin::LAYOUT),
+        FieldLayout::unless("text", Str::LAYOUT, "kind", message::TEXTLESS),
+        FieldLayout::always("domain", <Option<Str<'_>>>::LAYOUT),
+    ]);
+
     fn read(reader: &mut Reader<'a>, _what: &'static str) -> Result<Self, DecodeError> {
         let kind = MessageKind::read(reader, "type")?;
         let to = Uin::read(reader, "to_uin")?;
@@ -226,6 +234,12 @@ record! {
 }
 
 impl<'a> Field<'a> for SearchCustom<'a> {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("uin", Uin::LAYOUT),
+        FieldLayout::when("words", SearchWords::LAYOUT, "uin", &[Uin::NONE.0]),
+        FieldLayout::unless("domain", <Option<Str<'_>>>::LAYOUT, "uin", &[Uin::NONE.0]),
+    ]);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         let uin = Uin::read(reader, "uin")?;
         if uin == Uin::NONE {

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use super::{HELLO, Hello, PEER_HEADER_LEN, PeerHeader, unknown_command};
+use super::{HELLO, Hello, PEER_HEADER_LEN, PacketLayout, PeerHeader, unknown_command};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::field::{Field, Str};
 use crate::ids::{Face, Uin};
+use crate::layout::{FieldLayout, Layout};
 use crate::reader::Reader;
 use crate::tunnel::Framer;
 use crate::writer::Writer;
@@ -108,6 +109,8 @@ impl serde::Serialize for FileHash {
 }
 
 impl<'a> Field<'a> for FileHash {
+    const LAYOUT: Layout = Layout::Bytes(32);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         let start = *reader;
         let bytes = reader.take(32, what)?;
@@ -126,6 +129,11 @@ impl<'a> Field<'a> for FileHash {
 pub struct FileResult(pub u8);
 
 impl FileResult {
+    const LAYOUT: Layout = Layout::Number {
+        len: 1,
+        values: &[(0, "DONE"), (1, "DAMAGED"), (2, "TOO_LARGE"), (3, "BAD_NAME"), (4, "DISK"), (5, "REFUSED")],
+    };
+
     /// It is whole, compared with its hash, and in its place.
     pub const DONE: Self = Self(0);
     /// Its hash is another one than FILE_END says.
@@ -141,6 +149,19 @@ impl FileResult {
 }
 
 impl<'a> PeerFile<'a> {
+    /// The packets of a file session as data.
+    pub const LAYOUTS: &'static [PacketLayout] = &[
+        Hello::LAYOUT,
+        (FILE_INFO, "FILE_INFO", Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u32::LAYOUT)])),
+        (FILE_RECEIVE, "FILE_RECEIVE", Layout::Fields(&[])),
+        (FILE_DATA, "FILE_DATA", Layout::Fields(&[FieldLayout::always("data", Layout::Rest)])),
+        (FILE_OFFER, "FILE_OFFER", Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u64::LAYOUT)])),
+        (FILE_RESUME, "FILE_RESUME", Layout::Fields(&[FieldLayout::always("offset", u64::LAYOUT), FieldLayout::always("hash", FileHash::LAYOUT)])),
+        (FILE_START, "FILE_START", Layout::Fields(&[FieldLayout::always("offset", u64::LAYOUT)])),
+        (FILE_END, "FILE_END", Layout::Fields(&[FieldLayout::always("hash", FileHash::LAYOUT)])),
+        (FILE_RESULT, "FILE_RESULT", Layout::Fields(&[FieldLayout::always("result", FileResult::LAYOUT)])),
+    ];
+
     /// Reads a frame, without its length. What follows the last field is ignored.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::field::{Field, Str};
 use crate::header::VERSION;
 use crate::ids::{Face, MessageKind, Uin};
+use crate::layout::{FieldLayout, Layout};
 use crate::message;
 use crate::reader::Reader;
 use crate::tunnel::{Framer, PREFIX_LEN, prefix};
@@ -112,7 +113,19 @@ pub struct Hello<'a> {
     pub extensions: u32,
 }
 
+/// A packet of a direct session as data: the number of its command, its name, and how its body lies.
+pub type PacketLayout = (u16, &'static str, Layout);
+
 impl<'a> Hello<'a> {
+    const LAYOUT: PacketLayout = (
+        HELLO,
+        "HELLO",
+        Layout::Fields(&[
+            FieldLayout::always("is_sender", u8::LAYOUT),
+            FieldLayout::always("domain", <Option<Str<'_>>>::LAYOUT),
+        ]),
+    );
+
     fn read(reader: &mut Reader<'a>, extensions: u32) -> Result<Self, DecodeError> {
         Ok(Self { is_sender: reader.byte("is_sender")? != 0, domain: Field::read(reader, "domain")?, extensions })
     }
@@ -150,6 +163,22 @@ pub enum PeerMessage<'a> {
 }
 
 impl<'a> PeerMessage<'a> {
+    /// The packets of a message session as data.
+    pub const LAYOUTS: &'static [PacketLayout] = &[
+        Hello::LAYOUT,
+        (
+            MESSAGE,
+            "MESSAGE",
+            Layout::Fields(&[
+                FieldLayout::always("id", u32::LAYOUT),
+                FieldLayout::always("kind", MessageKind::LAYOUT),
+                FieldLayout::always("time", u32::LAYOUT),
+                FieldLayout::unless("text", Str::LAYOUT, "kind", message::TEXTLESS),
+            ]),
+        ),
+        (MESSAGE_ACK, "MESSAGE_ACK", Layout::Fields(&[FieldLayout::always("id", u32::LAYOUT)])),
+    ];
+
     /// Reads a frame, without its length. What follows the last field is ignored: later programs may have more to say.
     ///
     /// # Errors

@@ -1,8 +1,5 @@
-//! `myicq decode`
+//! One datagram or frame, taken apart.
 
-use std::io::BufRead;
-
-use clap::{Args, ValueEnum};
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::peer::{PeerFile, PeerMessage, file_frames};
 use myicq_wire::{
@@ -11,85 +8,18 @@ use myicq_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, code};
-use crate::output::{self, Plain};
-
 /// Stands in for the form of a cipher that nothing is known of.
-const UNKNOWN_CIPHER: &str = "unknown: give --password";
+pub(super) const UNKNOWN_CIPHER: &str = "unknown: give --password";
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  myicq decode 000100000000000000002b4f79d4000239d00000000868756e7465723200
-  myicq decode --password hunter2 --from client --json - <datagrams.txt")]
-pub(crate) struct Arguments {
-    /// The password of the session, to decipher what the client sends, and a server to a sealed session. It is visible to other users of this machine
-    #[arg(long)]
-    password: Option<String>,
-    /// Who sent it
-    #[arg(long, value_enum, default_value = "auto", conflicts_with = "peer")]
-    from: From,
-    /// A frame of a direct TCP session of this kind
-    #[arg(long, value_enum)]
-    peer: Option<Peer>,
-    /// Print one JSON object in one line for each
-    #[arg(long)]
-    json: bool,
-    /// The bytes in hexadecimal, in one or more pieces; "-" reads one datagram a line from the standard input
-    #[arg(required = true)]
-    hex: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum From {
-    Client,
-    Server,
-    /// Find out; where both fit, the client
-    Auto,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Peer {
+/// What a direct TCP session is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(super) enum Peer {
     Message,
     File,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let key = arguments.password.as_ref().map(|password| Key::new(password.as_bytes()));
-    if arguments.hex != ["-"] {
-        return decode_line(arguments, key.as_ref(), &arguments.hex.concat());
-    }
-    // One that does not decode must not hide the others.
-    let mut first_failure = Ok(());
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        if !line.trim().is_empty() {
-            let outcome = decode_line(arguments, key.as_ref(), &line);
-            first_failure = first_failure.and(outcome);
-        }
-    }
-    first_failure
-}
-
-fn decode_line(arguments: &Arguments, key: Option<&Key>, text: &str) -> Result<(), Failure> {
-    let digits: String = text.chars().filter(|character| !character.is_whitespace() && *character != ':').collect();
-    let bytes =
-        hex::decode(digits).map_err(|error| Failure::usage(format!("these are not hexadecimal bytes: {error}")))?;
-    let decoded = match (arguments.peer, arguments.from) {
-        (Some(kind), _) => peer(kind, &bytes),
-        (None, From::Client) => client(&bytes, key),
-        (None, From::Server) => server(&bytes, key),
-        (None, From::Auto) => either(&bytes, key),
-    };
-    let decoded = decoded.map_err(|error| Failure::new(code::FAILURE, error.to_string()))?;
-    if arguments.json {
-        return Ok(output::json(&decoded)?);
-    }
-    Ok(print("", &decoded)?)
-}
-
 /// A client's datagram. What cannot be deciphered is shown as it is.
-fn client(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+pub(super) fn client(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     let (header, body) = ClientHeader::decode(bytes)?;
     let is_enciphered =
         header.known_command().and_then(Command::request).is_some_and(|request| request.enciphered && !body.is_empty());
@@ -119,7 +49,7 @@ fn client(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
 }
 
 /// A server's datagram: in the clear, or, where only that fits, sealed.
-fn server(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+pub(super) fn server(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     // Sealed bytes may look like the beginning of a reply in the clear, but hardly ever like one to its end.
     let sealed = key.filter(|_| !is_exact_reply(bytes)).and_then(|key| reply(bytes, Some(key)).ok());
     sealed.map_or_else(|| reply(bytes, None), Ok)
@@ -138,7 +68,7 @@ fn reply(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
 }
 
 /// Whichever of the two it decodes as, and first the client's.
-fn either(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
+pub(super) fn either(bytes: &[u8], key: Option<&Key>) -> Result<Value, DecodeError> {
     let (header, _) = ServerHeader::decode(bytes)?;
     let is_request = ClientHeader::decode(bytes)?.0.known_command().is_some();
     // Clients number everything they send; a pure acknowledgement of the server has no number.
@@ -170,7 +100,7 @@ fn is_exact_reply(bytes: &[u8]) -> bool {
 }
 
 /// A frame of a direct session, with or without its length in front.
-fn peer(kind: Peer, bytes: &[u8]) -> Result<Value, DecodeError> {
+pub(super) fn peer(kind: Peer, bytes: &[u8]) -> Result<Value, DecodeError> {
     let (mut framer, mut input) = (file_frames(), bytes);
     let frame = match framer.next_frame(&mut input) {
         Ok(Some(frame)) if input.is_empty() => frame,
@@ -186,21 +116,6 @@ fn peer(kind: Peer, bytes: &[u8]) -> Result<Value, DecodeError> {
 /// The fields of a packet. Its types hold numbers, texts and lists alone, which JSON has, too.
 fn to_value(packet: &impl serde::Serialize) -> Value {
     serde_json::to_value(packet).unwrap_or_default()
-}
-
-/// One field a line, with the way to it in front: "body.login.status: 0".
-fn print(path: &str, value: &Value) -> std::io::Result<()> {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
-        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| print(&below(name), value)),
-        Value::Array(items) if items.is_empty() => output::line(format_args!("{path}: (none)")),
-        Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(index, item)| print(&below(&index.to_string()), item))
-        }
-        Value::Null => output::line(format_args!("{path}: (none)")),
-        Value::String(text) => output::line(format_args!("{path}: {}", Plain(text))),
-        number => output::line(format_args!("{path}: {number}")),
-    }
 }
 
 #[cfg(test)]

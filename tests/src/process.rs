@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// What the server is run with: passwords that cost little, as in a load test.
 const CONFIG: &str = "[limits]\nrates = \"off\"\n[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n";
 
-/// Where the programs are. They are built when that has not happened yet: `cargo test -p` builds no program of another crate.
+/// Where the programs and the libraries for C are. They are built when that has not happened yet: `cargo test -p` builds no program of another crate.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
@@ -19,7 +19,9 @@ fn programs() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(profile.parent().unwrap());
+        build
+            .args(["build", "--quiet", "--workspace", "--bins", "--lib", "--target-dir"])
+            .arg(profile.parent().unwrap());
         build.args(profile.ends_with("release").then_some("--release"));
         assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "the programs do not build");
         profile.to_owned()
@@ -28,6 +30,11 @@ fn programs() -> &'static Path {
 
 /// The path of one of the programs.
 pub fn program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
+/// The path of a library for C.
+pub fn library(name: &str) -> PathBuf {
     programs().join(name)
 }
 

@@ -30,6 +30,13 @@ const MADE_IN: Charset = Charset::Utf8;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId(pub(super) u64);
 
+impl RequestId {
+    /// Counts from 1, in the order of asking.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Something to be asked of the server. Made by one of the functions below, which refuse what cannot be sent.
 #[derive(Clone, Debug)]
 pub struct Request(Body);

@@ -33,6 +33,9 @@ end
 
 local function ipv4(name) return { kind = "ipv4", name = name, field = field(ProtoField.ipv4, name, "_address") } end
 local function text(name) return { kind = "text", name = name, field = field(ProtoField.string, name, "_text") } end
+local function bytes(name, len)
+    return { kind = "bytes", name = name, len = len, field = field(ProtoField.bytes, name, "_bytes") }
+end
 local function rest(name) return { kind = "rest", name = name, field = field(ProtoField.bytes, name, "_bytes") } end
 local function record(name, parts) return { kind = "record", name = name, parts = parts } end
 local function list(name, of) return { kind = "list", name = name, of = of } end
@@ -209,6 +212,11 @@ local PEER_FILES = {
     [0x1000] = { name = "FILE_INFO", body = { text("name"), number("size", 4) } },
     [0x1001] = { name = "FILE_RECEIVE", body = {} },
     [0x1002] = { name = "FILE_DATA", body = { rest("data") } },
+    [0x1010] = { name = "FILE_OFFER", body = { text("name"), number("size", 8) } },
+    [0x1011] = { name = "FILE_RESUME", body = { number("offset", 8), bytes("hash", 32) } },
+    [0x1012] = { name = "FILE_START", body = { number("offset", 8) } },
+    [0x1013] = { name = "FILE_END", body = { bytes("hash", 32) } },
+    [0x1014] = { name = "FILE_RESULT", body = { number("result", 1, { [0] = "DONE", [1] = "DAMAGED", [2] = "TOO_LARGE", [3] = "BAD_NAME", [4] = "DISK", [5] = "REFUSED" }) } },
 }
 
 -- Fields of the headers ------------------------------------------------------------------------------------------------
@@ -246,7 +254,7 @@ udp.fields = all
 
 local malformed = ProtoExpert.new("myicq.malformed", "The body does not have the form of its command", expert.group.MALFORMED, expert.severity.ERROR)
 local unknown = ProtoExpert.new("myicq.unknown", "No command of the protocol has this number", expert.group.UNDECODED, expert.severity.WARN)
-local sealed_note = ProtoExpert.new("myicq.undecoded", "Enciphered: myicq decode --pcap reads it", expert.group.UNDECODED, expert.severity.NOTE)
+local sealed_note = ProtoExpert.new("myicq.undecoded", "Enciphered: myicq decode --file reads it", expert.group.UNDECODED, expert.severity.NOTE)
 local resent = ProtoExpert.new("myicq.resent", "Sent again", expert.group.SEQUENCE, expert.severity.NOTE)
 udp.experts = { malformed, unknown, sealed_note, resent }
 
@@ -312,6 +320,10 @@ local function read(tree, part, body, at, seen)
         if left(body, at) < 4 then return nil end
         tree:add(part.field, body:range(at, 4))
         return at + 4
+    elseif part.kind == "bytes" then
+        if left(body, at) < part.len then return nil end
+        tree:add(part.field, body:range(at, part.len))
+        return at + part.len
     elseif part.kind == "text" then
         if left(body, at) < 2 then return nil end
         local len = body:range(at, 2):uint()
@@ -538,7 +550,7 @@ end
 
 -- A direct session is on whatever port its listener has, and begins with a HELLO.
 local function guess_peer(tvb, pinfo, root)
-    local is_hello = tvb:len() >= 2 + PEER_HEADER + 1 and tvb(2, 2):uint() == 1 and tvb(4, 4):uint() == 0
+    local is_hello = tvb:len() >= 2 + PEER_HEADER + 1 and tvb(2, 2):uint() == 1 and tvb(4, 4):uint() <= 0xFF
         and tvb(8, 2):uint() == 1 and tvb(0, 2):uint() <= 512 and tvb(15, 1):uint() <= 1
     if not is_hello then return false end
     pinfo.conversation = peer

@@ -29,9 +29,9 @@ impl Chat {
         writeln!(self.keyboard.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Reads up to this line.
+    /// Reads up to a line that begins so.
     fn wait_for(&mut self, wanted: &str) {
-        let found = self.screen.by_ref().map(Result::unwrap).any(|line| line == wanted);
+        let found = self.screen.by_ref().map(Result::unwrap).any(|line| line.starts_with(wanted));
         assert!(found, "it ended without {wanted:?}");
     }
 
@@ -94,12 +94,11 @@ fn two_programs_in_c_talk_and_leave_no_memory_behind() {
         command
     };
     let mut ann = Chat::start(command(0, tools::has("valgrind", "--version")));
-    ann.wait_for("* logged in, 1 online");
+    ann.wait_for("* logged in");
     let mut bob = Chat::start(command(1, false));
-    bob.wait_for("* logged in, 2 online");
+    bob.wait_for("* logged in");
     bob.say("hello, Ann");
     ann.wait_for(&format!("{}: hello, Ann", users[1]));
-    bob.wait_for(&format!("* {} has read it", users[0]));
     ann.say("schön, dich zu sehen");
     bob.wait_for(&format!("{}: schön, dich zu sehen", users[0]));
     bob.end();

@@ -171,11 +171,9 @@ fn a_capture_that_ends_in_mid_packet_is_read_up_to_there() {
 fn both_kinds_of_captures_are_read_alike() {
     if tools::has("editcap", "--version") {
         let next_generation = tempfile::NamedTempFile::new().unwrap();
-        let converted = Command::new("editcap")
-            .args(["-F", "pcapng"])
-            .arg(folder().join("session.pcap"))
-            .arg(next_generation.path());
-        assert!({ converted }.status().unwrap().success());
+        let mut convert = Command::new("editcap");
+        convert.args(["-F", "pcapng"]).arg(folder().join("session.pcap")).arg(next_generation.path());
+        assert!(convert.status().unwrap().success());
         assert_eq!(decoded(next_generation.path()), decoded(&folder().join("session.pcap")));
     }
 }

@@ -4,13 +4,13 @@ use std::ffi::{c_char, c_void};
 
 /// The session is open. `value`: how many users are online.
 pub const MYICQ_EVENT_LOGGED_IN: u32 = 1;
-/// The session has ended; the last event of a session. `code`: why, 0 after a logout. [`crate::myicq_reconnect`] opens another.
+/// The session has ended; the last event of a session. `code`: why, 0 after a logout. myicq_reconnect opens another.
 pub const MYICQ_EVENT_ENDED: u32 = 2;
 /// `uin` says `text`, as a person. `value`: when the server took it, in Unix seconds. `id`: the message's own number, 0 if it has none.
 pub const MYICQ_EVENT_MESSAGE: u32 = 3;
 /// The program of `uin`, who is away, says `text`.
 pub const MYICQ_EVENT_AUTO_REPLY: u32 = 4;
-/// `uin` asks to have you on his list; `text`: why. Answer with [`crate::myicq_authorize`].
+/// `uin` asks to have you on his list; `text`: why. Answer with myicq_authorize.
 pub const MYICQ_EVENT_AUTH_REQUEST: u32 = 5;
 /// `uin` lets you have him on your list.
 pub const MYICQ_EVENT_AUTH_ACCEPTED: u32 = 6;
@@ -37,7 +37,7 @@ pub const MYICQ_EVENT_GROUP_EXITED: u32 = 15;
 pub const MYICQ_EVENT_ANSWER: u32 = 16;
 /// A new user has the number `uin`; the last event of a registration.
 pub const MYICQ_EVENT_REGISTERED: u32 = 18;
-/// One item of the answer to a request, before its [`MYICQ_EVENT_ANSWER`]: a contact (`uin`), a user found (`uin`, `value` 1 for online,
+/// One item of the answer to a request, before its MYICQ_EVENT_ANSWER: a contact (`uin`), a user found (`uin`, `value` 1 for online,
 /// `text` the nick), a group (`value` its number, `text` its name), a member of a group (`uin`, `text` the nick).
 pub const MYICQ_EVENT_ITEM: u32 = 17;
 
@@ -72,6 +72,6 @@ pub struct myicq_event {
     pub text_len: usize,
 }
 
-/// Called by [`crate::myicq_process`] for each event. It may call any function with the same client. A message is acknowledged to the server when it
+/// Called by myicq_process for each event. It may call any function with the same client. A message is acknowledged to the server when it
 /// has returned, so one that the program did not get to see comes again.
 pub type myicq_callback = Option<unsafe extern "C" fn(event: *const myicq_event, user: *mut c_void)>;

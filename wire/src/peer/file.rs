@@ -152,11 +152,26 @@ impl<'a> PeerFile<'a> {
     /// The packets of a file session as data.
     pub const LAYOUTS: &'static [PacketLayout] = &[
         Hello::LAYOUT,
-        (FILE_INFO, "FILE_INFO", Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u32::LAYOUT)])),
+        (
+            FILE_INFO,
+            "FILE_INFO",
+            Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u32::LAYOUT)]),
+        ),
         (FILE_RECEIVE, "FILE_RECEIVE", Layout::Fields(&[])),
         (FILE_DATA, "FILE_DATA", Layout::Fields(&[FieldLayout::always("data", Layout::Rest)])),
-        (FILE_OFFER, "FILE_OFFER", Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u64::LAYOUT)])),
-        (FILE_RESUME, "FILE_RESUME", Layout::Fields(&[FieldLayout::always("offset", u64::LAYOUT), FieldLayout::always("hash", FileHash::LAYOUT)])),
+        (
+            FILE_OFFER,
+            "FILE_OFFER",
+            Layout::Fields(&[FieldLayout::always("name", Str::LAYOUT), FieldLayout::always("size", u64::LAYOUT)]),
+        ),
+        (
+            FILE_RESUME,
+            "FILE_RESUME",
+            Layout::Fields(&[
+                FieldLayout::always("offset", u64::LAYOUT),
+                FieldLayout::always("hash", FileHash::LAYOUT),
+            ]),
+        ),
         (FILE_START, "FILE_START", Layout::Fields(&[FieldLayout::always("offset", u64::LAYOUT)])),
         (FILE_END, "FILE_END", Layout::Fields(&[FieldLayout::always("hash", FileHash::LAYOUT)])),
         (FILE_RESULT, "FILE_RESULT", Layout::Fields(&[FieldLayout::always("result", FileResult::LAYOUT)])),

@@ -6,6 +6,7 @@ use core::fmt;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::field::{Field, record};
 use crate::ids::{RefusalReason, Uin};
+use crate::layout::{FieldLayout, Layout};
 use crate::reader::Reader;
 use crate::tunnel::PREFIX_LEN;
 use crate::writer::Writer;
@@ -41,6 +42,8 @@ impl serde::Serialize for RelayToken {
 }
 
 impl<'a> Field<'a> for RelayToken {
+    const LAYOUT: Layout = Layout::Bytes(RELAY_TOKEN_LEN);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         let start = *reader;
         let bytes = reader.take(RELAY_TOKEN_LEN, what)?;
@@ -107,6 +110,11 @@ pub enum RelayReply {
 const GRANTED: RefusalReason = RefusalReason(0);
 
 impl<'a> Field<'a> for RelayReply {
+    const LAYOUT: Layout = Layout::Fields(&[
+        FieldLayout::always("reason", RefusalReason::LAYOUT),
+        FieldLayout::when("pass", RelayPass::LAYOUT, "reason", &[GRANTED.0 as u32]),
+    ]);
+
     fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self, DecodeError> {
         match RefusalReason::read(reader, "reason")? {
             GRANTED => Field::read(reader, what).map(Self::Granted),

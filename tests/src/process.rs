@@ -118,6 +118,8 @@ impl Server {
         command.args(uin.into_iter().flat_map(|uin| ["--uin", uin]));
         command.env("XDG_DATA_HOME", &self.home);
         command.env_remove("MYICQ_SERVER").env_remove("MYICQ_UIN").env_remove("MYICQ_PASSWORD_FILE");
+        // Tests leave nothing in the home of the one who runs them.
+        command.env("MYICQ_NO_HISTORY", "true");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

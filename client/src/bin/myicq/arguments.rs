@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{auth, contacts, decode, file, group, listen, pages, profile, register, search, send, server, status};
+#[cfg(feature = "chat")]
+use crate::chat;
+use crate::{auth, contacts, decode, file, group, history, listen, pages, profile, register, search, send, server, status};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]
@@ -28,7 +30,7 @@ server on a network that others use, too. \"myicqd invite\" prints lines that --
 
 Environment:
   MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_PROXY_PASSWORD_FILE, MYICQ_OFFER, MYICQ_REQUIRE,
-  MYICQ_NO_SEEN stand in for the options of the same name
+  MYICQ_NO_SEEN, MYICQ_NO_HISTORY stand in for the options of the same name
   MYICQ_LOG  what to log on stderr, for example \"debug\"
 
 A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
@@ -41,13 +43,18 @@ listen leave waiting messages with the server. Where the server does not answer 
 listen notes the numbers of the messages that it has shown in the folder for this user's data ($XDG_DATA_HOME/myicq/seen, or
 ~/.local/share/myicq/seen), so that none is shown again by a later run.
 
+What send, listen and chat see said is kept in the same folder, the last 100000 messages, for \"myicq history\"; --no-history keeps nothing,
+\"myicq history --forget\" deletes what is kept.
+
 Examples:
   echo hunter2 | myicq register --server 127.0.0.1:8000 --password-stdin
   echo hunter2 | myicq send --uin 10001 --password-stdin --to 10002 'hello'
   MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --json
   MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq listen --exec ./on-event
   MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq auth accept 10001
-  MYICQ_UIN=10002 myicq contacts --proxy socks5://ann@proxy.example --proxy-password-file ~/.proxy-password"
+  MYICQ_UIN=10002 myicq contacts --proxy socks5://ann@proxy.example --proxy-password-file ~/.proxy-password
+  MYICQ_UIN=10002 MYICQ_PASSWORD_FILE=~/.myicq-password myicq chat
+  myicq history --uin 10002 10001 --search 'hello'"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -86,6 +93,11 @@ pub(crate) enum Command {
     Ping(server::Arguments),
     /// Say something to everybody, as the administrator (10000) may.
     Broadcast(server::BroadcastArguments),
+    /// Chat in the terminal.
+    #[cfg(feature = "chat")]
+    Chat(chat::Arguments),
+    /// Print what was said, as far as it is kept on this machine.
+    History(history::Arguments),
     /// Take a datagram apart.
     Decode(decode::Arguments),
     /// Write the manual pages.
@@ -138,6 +150,9 @@ mod tests {
             "myicq ping --server a:1 --uin 10001 --password-stdin",
             "myicq broadcast --server a:1 --uin 10000 --password-stdin hello",
             "myicq send --proxy socks5://ann@proxy --proxy-password-file p --uin 10001 --password-stdin --to 10002 hello",
+            "myicq chat --server a:1 --uin 10001 --password-stdin --status away --no-history",
+            "myicq history --uin 10001 10002 --search hello --limit 10 --json",
+            "myicq history --uin 10001 10002 --forget",
             "myicq decode --password hunter2 --from client 0001 0000",
             "myicq decode --json --peer message -",
         ] {

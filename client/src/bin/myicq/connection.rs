@@ -116,14 +116,18 @@ impl Server {
     fn address(&self, tunnel: Option<u16>) -> Result<String, Failure> {
         match self.server.as_deref() {
             None => tunnel.map_or_else(discover::server, |port| Ok(format!("127.0.0.1:{port}"))),
-            Some(invite) if Invite::is_meant(invite) => {
-                let invite = invite.parse::<Invite>();
-                let invite = invite.map_err(|error| Failure::usage(format!("--server: {error}")))?;
-                Ok(tunnel.map_or_else(|| invite.address(), |port| format!("{}:{port}", invite.host)))
-            }
-            Some(server) => Ok(with_port(server, tunnel.unwrap_or(DEFAULT_PORT))),
+            Some(server) => named(server, tunnel).map_err(|error| Failure::usage(format!("--server: {error}"))),
         }
     }
+}
+
+/// Host and port of a server that is named by its address or its invite.
+pub(crate) fn named(server: &str, tunnel: Option<u16>) -> Result<String, String> {
+    if !Invite::is_meant(server) {
+        return Ok(with_port(server, tunnel.unwrap_or(DEFAULT_PORT)));
+    }
+    let invite: Invite = server.parse().map_err(|error| format!("{error}"))?;
+    Ok(tunnel.map_or_else(|| invite.address(), |port| format!("{}:{port}", invite.host)))
 }
 
 impl Login {

@@ -11,6 +11,7 @@ use myicq_client::{Client, EndReason, Event, Events, Message, Uin, status_name};
 use crate::connection::{Login, duration};
 use crate::exec::{Exec, ExecOptions};
 use crate::failure::Failure;
+use crate::history::{Account, Keep, Recorder};
 use crate::output::{self, Plain, Utc};
 use crate::shown::{NoteOptions, Shown};
 use crate::status::Shown as Status;
@@ -41,11 +42,16 @@ pub(crate) struct Arguments {
     exec: ExecOptions,
     #[command(flatten)]
     shown: NoteOptions,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (server, builder) = arguments.login.account()?;
-    let (shown, seen) = Shown::open(&arguments.shown, &server, arguments.login.uin());
+    let owner = arguments.login.uin();
+    let (shown, seen) = Shown::open(&arguments.shown, &server, owner);
+    let mut recorder = Recorder::new(arguments.keep, Account { server, owner });
+    recorder.complain();
     let builder = if arguments.no_reconnect { builder.reconnect(None) } else { builder };
     let (client, mut events) = builder.status(arguments.status.into()).seen(seen).connect().await?;
     let mut listener = Listener {
@@ -53,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         json: arguments.json,
         left: arguments.count,
         shown,
+        recorder: Some(recorder),
         exec: Exec::new(arguments.exec),
     };
     let outcome = listener.run(&mut events, arguments.duration).await;
@@ -72,6 +79,7 @@ pub(crate) struct Listener<'a> {
     /// How many messages there are to be still.
     pub(crate) left: Option<u64>,
     pub(crate) shown: Shown,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) exec: Option<Exec>,
 }
 
@@ -120,6 +128,10 @@ impl Listener<'_> {
         }
         if let Event::Message { id: Some(id), .. } = event {
             self.shown.add(*id);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.on_event(event);
+            recorder.complain();
         }
         Ok(())
     }

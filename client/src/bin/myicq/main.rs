@@ -2,6 +2,8 @@
 
 mod arguments;
 mod auth;
+#[cfg(feature = "chat")]
+mod chat;
 mod connection;
 mod contacts;
 mod decode;
@@ -11,6 +13,7 @@ mod failure;
 mod file;
 mod folder;
 mod group;
+mod history;
 mod listen;
 mod output;
 mod pages;
@@ -58,6 +61,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Servers(arguments) => server::list(arguments).await,
             Command::Ping(arguments) => server::ping(arguments).await,
             Command::Broadcast(arguments) => server::broadcast(arguments).await,
+            #[cfg(feature = "chat")]
+            Command::Chat(arguments) => chat::run(arguments).await,
+            Command::History(arguments) => history::run(arguments),
             Command::Decode(arguments) => decode::run(&arguments),
             Command::Man(arguments) => pages::man(&arguments),
             Command::Completions(arguments) => pages::completions(&arguments),

@@ -31,7 +31,7 @@ fn tame_json(json: &str) -> String {
 
 /// Whether a terminal would do something instead of showing it. U+061C, U+200E, U+200F and U+202A … U+2069 turn the direction of what follows, also
 /// of what we say ourselves; U+2028 and U+2029 end a line.
-fn is_obeyed(character: char) -> bool {
+pub(crate) fn is_obeyed(character: char) -> bool {
     let turns_or_ends =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns_or_ends
@@ -51,6 +51,13 @@ impl fmt::Display for Plain<'_> {
         }
         Ok(())
     }
+}
+
+/// Unix seconds now; 0 where the clock of the machine stands before 1970.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time comes from")]
+pub(crate) fn unix_time() -> u32 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// Unix seconds as a date and a time of day in UTC.

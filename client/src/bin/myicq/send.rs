@@ -1,11 +1,12 @@
 //! `myicq send`
 
 use clap::Args;
-use myicq_client::Uin;
+use myicq_client::{Status, Uin};
 
 use crate::connection::Login;
 use crate::failure::Failure;
-use crate::output;
+use crate::history::{Account, Keep, Recorder};
+use crate::output::{self, unix_time};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,20 +18,27 @@ pub(crate) struct Arguments {
     /// Print a JSON object that says how far it has come: {"arrival":"delivered","id":N}, "stored", "accepted" or "direct"
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    keep: Keep,
     /// What to say: at most 450 bytes in GB 18030
     #[arg(allow_hyphen_values = true)]
     text: String,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let client = arguments.login.connect_quietly().await?;
-    let sent = match client.send(arguments.to, arguments.text).await {
+    let Arguments { login, to, json, keep, text } = arguments;
+    let (server, builder) = login.account()?;
+    let (client, _) = builder.direct(None).status(Status::INVISIBLE).connect().await?;
+    let sent = match client.send(to, &text).await {
         Ok(receipt) => receipt.acknowledged().await,
         Err(error) => Err(error),
     };
     client.logout().await;
     let arrival = sent?;
-    if arguments.json {
+    let mut recorder = Recorder::new(keep, Account { server, owner: login.uin() });
+    recorder.on_sent(to, &text, unix_time(), arrival.id());
+    recorder.complain();
+    if json {
         output::json(&arrival)?;
     }
     Ok(())

@@ -19,6 +19,16 @@ pub(crate) fn data() -> Option<PathBuf> {
     xdg.or(ours).map(|folder| folder.join("myicq"))
 }
 
+/// A path in which "~/" stands for the home folder, as people write it where no shell reads along.
+#[cfg(feature = "chat")]
+pub(crate) fn expanded(path: &std::path::Path) -> PathBuf {
+    let home = variable_of(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+    match (home, path.strip_prefix("~")) {
+        (Some(home), Ok(rest)) => PathBuf::from(home).join(rest),
+        _ => path.to_owned(),
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
 fn variable_of(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

@@ -2,6 +2,7 @@
 
 use std::future::{pending, poll_fn};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
@@ -56,6 +57,8 @@ pub(super) struct Driver {
     model: Model,
     look: Look,
     recorder: Recorder,
+    /// The folder for the files of others.
+    into: PathBuf,
     builder: Builder,
     client: Client,
     events: Option<Events>,
@@ -74,6 +77,7 @@ impl Driver {
         model: Model,
         look: Look,
         recorder: Recorder,
+        into: PathBuf,
         builder: Builder,
         (client, events): (Client, Events),
     ) -> io::Result<Self> {
@@ -84,6 +88,7 @@ impl Driver {
             model,
             look,
             recorder,
+            into,
             builder,
             client,
             events: Some(events),
@@ -173,7 +178,7 @@ impl Driver {
 
     async fn act(&mut self, action: Action) -> io::Result<()> {
         match action {
-            Action::Ask(request) => perform(self.client.clone(), request, self.to_us.clone()).await,
+            Action::Ask(request) => perform(self.client.clone(), self.into.clone(), request, self.to_us.clone()).await,
             Action::Recall(uin) => {
                 // Without a history nothing was said.
                 let past = self.recorder.last(Some(uin), "", RECALLED).unwrap_or_default();

@@ -9,6 +9,7 @@ mod tests;
 mod view;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// What the contacts are to see
     #[arg(long, value_enum, default_value = "online")]
     status: Shown,
+    /// The folder where the files of others are to be
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
     #[command(flatten)]
     keep: Keep,
 }
@@ -45,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let model = model::Model::new(account.owner, account.server.clone(), arguments.status.into());
     let recorder = Recorder::new(arguments.keep, account);
     let look = view::Look { has_colour: has_colour(), zone: TimeZone::system() };
-    driver::Driver::new(model, look, recorder, builder, session)?.run().await
+    driver::Driver::new(model, look, recorder, arguments.into, builder, session)?.run().await
 }
 
 /// Unless the user wants none: <https://no-color.org>.

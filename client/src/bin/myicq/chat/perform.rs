@@ -1,14 +1,17 @@
 //! What the model asks of the server.
 
-use myicq_client::{Arrival, Client, FoundUser, Group, Message, OwnProfile, RequestError, Uin};
+use std::path::{Path, PathBuf};
+
+use myicq_client::{AcceptFile, Arrival, Client, FileOffer, FoundUser, Group, Message, OwnProfile, RequestError, Uin};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::driver::Outcome;
 use super::model::{Found, Progress, Reply, Request};
+use crate::folder;
 
 /// Asks, and sends the answer to where everything arrives. What is said is handed over in this call, so that it keeps its order; only
 /// the answers come by themselves.
-pub(super) async fn perform(client: Client, request: Request, outcomes: UnboundedSender<Outcome>) {
+pub(super) async fn perform(client: Client, into: PathBuf, request: Request, outcomes: UnboundedSender<Outcome>) {
     let handed = match &request {
         Request::Send { to, text, .. } => Some(client.send(*to, text).await),
         Request::Say { group, text, .. } => Some(client.say_to_group(*group, text).await),
@@ -18,7 +21,7 @@ pub(super) async fn perform(client: Client, request: Request, outcomes: Unbounde
         let reply = match handed {
             Some(Ok(receipt)) => receipt.acknowledged().await.map(taken),
             Some(Err(error)) => Err(error),
-            None => ask(&client, &request).await,
+            None => ask(&client, &into, &request).await,
         };
         // Nobody there: the program ends.
         let _ = outcomes.send(Outcome::Reply(request, reply));
@@ -30,7 +33,7 @@ pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
-async fn ask(client: &Client, request: &Request) -> Result<Reply, RequestError> {
+async fn ask(client: &Client, into: &Path, request: &Request) -> Result<Reply, RequestError> {
     let done = |()| Reply::Done;
     match request {
         Request::Send { .. } | Request::Say { .. } => Ok(Reply::Done),
@@ -59,6 +62,16 @@ async fn ask(client: &Client, request: &Request) -> Result<Reply, RequestError> 
         Request::Create { name, password } => client.create_group(0, name, password.clone()).await.map(Reply::Created),
         Request::Exit(group) => client.exit_group(*group).await.map(done),
         Request::Read { from, up_to } => client.read(*from, *up_to).await.map(done),
+        Request::Offer { to, path } => {
+            let offer = FileOffer { path: folder::expanded(path), reason: None };
+            client.offer_file(*to, offer).await.map(|_| Reply::Done)
+        }
+        Request::Accept(transfer) => {
+            let accept = AcceptFile { folder: into.to_owned(), max_size: u64::MAX };
+            client.accept_file(*transfer, accept).await.map(done)
+        }
+        Request::Refuse(transfer) => client.refuse_file(*transfer).await.map(done),
+        Request::Cancel(transfer) => client.cancel_file(*transfer).await.map(done),
         Request::Typing { to, is_typing } => client.typing(*to, *is_typing).await.map(done),
     }
 }

@@ -16,16 +16,19 @@ const fn syntax(name: &'static str, arguments: &'static str, about: &'static str
 }
 
 /// All of them, in the order in which the help shows them.
-pub(crate) const COMMANDS: [Syntax; 20] = [
+pub(crate) const COMMANDS: [Syntax; 23] = [
     syntax("help", "[COMMAND]", "what there is, and the keys"),
     syntax("msg", "WHO [TEXT]", "go to somebody, and say something"),
     syntax("add", "UIN [REASON]", "put somebody on the list; with a reason, ask him where he wants to be asked"),
     syntax("remove", "[WHO]", "take somebody off the list"),
     syntax("auth", "[WHO]", "let somebody add you who has asked (Alt-y)"),
-    syntax("deny", "[WHO] [REASON]", "do not let him (Alt-n)"),
+    syntax("deny", "[WHO] [REASON]", "do not let him; refuse his file (Alt-n)"),
     syntax("find", "[UIN|NICK|EMAIL]", "find users; some who are here, where nothing is said"),
     syntax("info", "[WHO]", "what somebody says of himself; \"me\" is you"),
     syntax("status", "online|away|invisible", "what your contacts see"),
+    syntax("file", "[WHO] PATH", "offer a file"),
+    syntax("accept", "", "take the file that is offered here (Alt-y)"),
+    syntax("cancel", "", "give up the file that is on its way here"),
     syntax("rooms", "[TYPE]", "the groups there are"),
     syntax("join", "NUMBER [PASSWORD]", "enter a group"),
     syntax("create", "NAME", "make a group and enter it"),
@@ -48,6 +51,9 @@ pub(crate) enum Command {
     Remove(Option<String>),
     Authorize(Option<String>),
     Deny { words: String },
+    File(String),
+    Accept,
+    Cancel,
     Find(String),
     Info(Option<String>),
     Status(Status),
@@ -89,6 +95,9 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
         "remove" => Ok(Command::Remove(word())),
         "auth" => Ok(Command::Authorize(word())),
         "deny" => Ok(Command::Deny { words: rest.to_owned() }),
+        "file" => needed().map(Command::File),
+        "accept" => nothing(Command::Accept),
+        "cancel" => nothing(Command::Cancel),
         "find" => Ok(Command::Find(rest.to_owned())),
         "info" => Ok(Command::Info(word())),
         "status" => match rest {
@@ -175,9 +184,19 @@ mod tests {
 
     #[test]
     fn what_is_wrong_says_how_it_would_be_right() {
-        for line in
-            ["msg", "add", "add Bob", "status", "status here", "rooms x", "join", "create", "set bell", "leave it"]
-        {
+        for line in [
+            "msg",
+            "add",
+            "add Bob",
+            "status",
+            "status here",
+            "rooms x",
+            "join",
+            "create",
+            "file",
+            "set bell",
+            "leave it",
+        ] {
             let (name, _) = first_word(line);
             assert!(parse(line).is_err_and(|usage| usage.starts_with(&format!("/{name} "))), "{line}");
         }

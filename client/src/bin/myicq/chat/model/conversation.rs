@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use myicq_client::{GroupId, Password, Uin};
 
+use super::{Asked, Transfer};
+
 /// How many lines of a conversation are kept here; earlier ones are in the history.
 pub(crate) const MAX_LINES: usize = 2_000;
 
@@ -87,8 +89,10 @@ pub(crate) struct Conversation {
     pub(crate) scroll: usize,
     /// What was being typed here.
     pub(crate) draft: String,
-    /// Whether somebody waits for a yes or a no to his wish to add one.
-    pub(crate) is_asked: bool,
+    /// What the other waits for an answer to, the first question first.
+    pub(crate) asked: Vec<Asked>,
+    /// Files on their way.
+    pub(crate) transfers: Vec<Transfer>,
     /// What opens the group.
     pub(crate) password: Option<Password>,
     /// Who is in the group.
@@ -105,7 +109,8 @@ impl Conversation {
             to_read: None,
             scroll: 0,
             draft: String::new(),
-            is_asked: false,
+            asked: Vec::new(),
+            transfers: Vec::new(),
             password: None,
             members: Vec::new(),
         }

@@ -2,7 +2,7 @@
 
 use myicq_client::{Event, GroupId, Message, Presence, Status, Uin, status_name};
 
-use super::{Action, Connection, Line, Model, Request, Speaker, TYPES_FOR, With};
+use super::{Action, Asked, Connection, Line, Model, Request, Speaker, TYPES_FOR, With};
 
 impl Model {
     /// Something happened.
@@ -40,6 +40,11 @@ impl Model {
                     self.ring();
                 }
             }
+            event @ (Event::FileOffered { .. }
+            | Event::FileStarted { .. }
+            | Event::FileProgress { .. }
+            | Event::FileDone { .. }
+            | Event::FileFailed { .. }) => self.on_file(now, event),
             // For programs that offer them in a menu; /rooms takes a number.
             Event::GroupTypes { .. } => {}
             // How it goes on is for the driver to say: [`Model::handle_lost`].
@@ -52,6 +57,7 @@ impl Model {
     pub(crate) fn handle_lost(&mut self, now: u32, reason: String, again_at: Option<u32>) {
         let was_online = self.is_online();
         self.typing = None;
+        self.lose_transfers();
         for person in self.people.values_mut() {
             (person.presence, person.types_until) = (None, None);
         }
@@ -112,8 +118,8 @@ impl Model {
             message => (Speaker::Program, format!("{} {}", self.full_name(from), unusual(&message))),
         };
         self.add_line(place, Line { id, ..Line::new(time, speaker, text) });
-        if let Some(conversation) = self.conversations.get_mut(place).filter(|_| is_wish) {
-            conversation.is_asked = true;
+        if is_wish {
+            self.add_asked(place, Asked::Wish);
         }
         if is_accepted {
             // The server has put him on the list by now.
@@ -151,7 +157,7 @@ impl Model {
         self.conversations.iter_mut().find(|conversation| conversation.with == With::User(uin))
     }
 
-    fn ring(&mut self) {
+    pub(super) fn ring(&mut self) {
         // Once is enough for all that comes at the same time.
         if self.settings.bell && !self.actions.contains(&Action::Bell) {
             self.actions.push_back(Action::Bell);

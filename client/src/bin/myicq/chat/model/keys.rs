@@ -199,15 +199,6 @@ impl Model {
             }
         }
     }
-
-    /// Answers what somebody wants in the conversation that is shown.
-    fn answer_asked(&mut self, now: u32, is_yes: bool) {
-        let asked = self.partner().filter(|_| self.shown().is_some_and(|conversation| conversation.is_asked));
-        match asked {
-            Some(whom) => self.answer_wish(now, whom, is_yes, String::new()),
-            None => self.hint = Some("nobody asks anything here".to_owned()),
-        }
-    }
 }
 
 /// How a key is called.

@@ -6,13 +6,15 @@ mod complete;
 mod conversation;
 mod editor;
 mod events;
+mod files;
 mod keys;
 mod obey;
 mod replies;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 
-use myicq_client::{Authorization, GroupId, Password, Profile, Status, Uin};
+use myicq_client::{Authorization, GroupId, Password, Profile, Status, TransferId, Uin};
 
 pub(crate) use self::command::{COMMANDS, find as find_command, first_word};
 use self::complete::Completion;
@@ -20,6 +22,7 @@ use self::complete::Completion;
 pub(crate) use self::conversation::MAX_LINES;
 pub(crate) use self::conversation::{Conversation, Line, LineId, Progress, Speaker, With};
 pub(crate) use self::editor::Editor;
+pub(crate) use self::files::{Asked, Transfer};
 use crate::history::Entry;
 
 /// How many people are known by name. Those beyond are shown by their numbers.
@@ -79,6 +82,10 @@ pub(crate) enum Request {
     Exit(GroupId),
     Read { from: Uin, up_to: u64 },
     Typing { to: Uin, is_typing: bool },
+    Offer { to: Uin, path: PathBuf },
+    Accept(TransferId),
+    Refuse(TransferId),
+    Cancel(TransferId),
 }
 
 /// What it answers.

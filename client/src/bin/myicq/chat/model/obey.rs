@@ -3,7 +3,7 @@
 use myicq_client::{Password, Uin};
 
 use super::command::Command;
-use super::{Action, COMMANDS, Connection, Model, Request, With, find_command, first_word};
+use super::{Action, Asked, COMMANDS, Connection, Model, Request, With, find_command, first_word};
 
 /// The keys, as the help shows them.
 const KEYS: [(&str, &str); 8] = [
@@ -30,6 +30,9 @@ impl Model {
                 Err(problem) => self.hint = Some(problem),
             },
             Command::Deny { words } => self.deny(now, &words),
+            Command::File(words) => self.offer(&words),
+            Command::Accept => self.accept(),
+            Command::Cancel => self.cancel(),
             Command::Find(words) => self.find(words),
             Command::Info(Some(who)) if who == "me" => self.ask_online(Request::OwnProfile { is_asked: true }),
             Command::Info(who) => {
@@ -115,7 +118,11 @@ impl Model {
     fn deny(&mut self, now: u32, words: &str) {
         let (who, reason) = first_word(words);
         // Where somebody asks in what is shown, all of it may be the reason.
-        let is_asked = self.shown().is_some_and(|conversation| conversation.is_asked);
+        let asked = self.shown().and_then(|conversation| conversation.asked.first().copied());
+        let is_asked = asked == Some(Asked::Wish);
+        if matches!(asked, Some(Asked::File(_))) && words.is_empty() {
+            return self.answer_asked(now, false);
+        }
         match (self.whom(who), self.partner()) {
             (Ok(whom), _) => self.answer_wish(now, whom, false, reason.to_owned()),
             (Err(_), Some(whom)) if is_asked => self.answer_wish(now, whom, false, words.to_owned()),
@@ -130,7 +137,7 @@ impl Model {
             return;
         }
         if let Some(conversation) = self.conversations.iter_mut().find(|found| found.with == With::User(whom)) {
-            conversation.is_asked = false;
+            conversation.asked.retain(|asked| *asked != Asked::Wish);
         }
         let name = self.full_name(whom);
         if is_yes {

@@ -54,6 +54,9 @@ impl Model {
             }
             (Request::Create { .. }, _) => self.tell(now, "the server did not make the group"),
             (Request::Exit(group), _) => self.on_left(now, group),
+            (Request::Offer { to, path }, _) => {
+                self.tell_in(now, With::User(to), format!("{} is offered: he decides", path.display()));
+            }
             // What says nothing when it has gone well.
             _ => {}
         }
@@ -85,6 +88,9 @@ impl Model {
             Request::Groups(_) => "the list of groups",
             Request::Create { .. } => "to make the group",
             Request::Exit(_) => "to leave the group",
+            Request::Offer { .. } => "to offer the file",
+            Request::Accept(_) | Request::Refuse(_) => "the answer to the offer",
+            Request::Cancel(_) => "to give the file up",
         };
         self.tell(now, format!("not done ({what}): {error}"));
     }

@@ -124,6 +124,28 @@ fn what_was_typed_is_looked_for() {
 }
 
 #[test]
+fn a_file() {
+    let mut chat = Chat::with_contacts();
+    let transfer = myicq_client::TransferId(3);
+    chat.happens(Event::FileOffered { transfer, from: BOB, reason: "holiday.tar.gz, 40.00 MiB".into() });
+    chat.press(&["M-a"]);
+    chat.shows("offer");
+    chat.press(&["M-y"]);
+    assert_eq!(chat.asked(), [Request::Accept(transfer)]);
+    let name = "holiday.tar.gz".to_owned();
+    chat.happens(Event::FileStarted { transfer, with: BOB, name, size: 40 << 20, resumed: 0, is_relayed: false });
+    chat.happens(Event::FileProgress { transfer, done: 15 << 20, size: 40 << 20, per_second: 5 << 20 });
+    chat.shows("file");
+    chat.press(&["/cancel", "Enter"]);
+    assert_eq!(chat.asked(), [Request::Cancel(transfer)]);
+    chat.happens(Event::FileFailed { transfer, with: BOB, reason: myicq_client::FileError::Cancelled });
+    assert!(chat.model.conversations[1].transfers.is_empty());
+    chat.press(&["/file Bob ~/photo 1.jpg", "Enter", "/file photo 1.jpg", "Enter"]);
+    let offer = |path: &str| Request::Offer { to: BOB, path: path.into() };
+    assert_eq!(chat.asked(), [offer("~/photo 1.jpg"), offer("photo 1.jpg")]);
+}
+
+#[test]
 fn the_help() {
     let mut chat = Chat::with_contacts();
     chat.size = (80, 40);

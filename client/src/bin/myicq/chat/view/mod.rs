@@ -1,5 +1,6 @@
 //! The screen: a title, the conversations at the left, one of them at the right, what is typed, and what the next key does.
 
+mod files;
 mod lines;
 mod status;
 mod text;
@@ -142,8 +143,10 @@ fn listed(model: &Model, place: usize, conversation: &Conversation, look: &Look)
         },
     };
     let news = match conversation {
-        Conversation { is_asked: true, .. } => "(?)".to_owned(),
-        Conversation { unread: 0, .. } => String::new(),
+        Conversation { asked, .. } if !asked.is_empty() => "(?)".to_owned(),
+        Conversation { unread: 0, transfers, .. } => {
+            transfers.first().map(|transfer| format!("({}%)", files::percent(transfer))).unwrap_or_default()
+        }
         Conversation { unread, .. } => format!("({unread})"),
     };
     let is_shown = place == model.current;
@@ -160,7 +163,15 @@ fn draw_conversation(buffer: &mut Buffer, area: Rect, model: &Model, conversatio
     let max = usize::from(area.width);
     let header = format!(" {}", cut(&tame(&header(model, conversation)), max.saturating_sub(2)));
     buffer.set_stringn(area.x, area.y, header, max, STRONG.add_modifier(Modifier::UNDERLINED));
-    let page = usize::from(area.height.saturating_sub(1));
+    // Files on their way are below what is said, whatever of that is seen.
+    let room = area.height.saturating_sub(1);
+    let transfers = conversation.transfers.iter().take(usize::from(room / 2));
+    let below = u16::try_from(transfers.len()).unwrap_or(0);
+    for (row, transfer) in (area.bottom() - below..).zip(transfers) {
+        buffer.set_stringn(area.x + 1, row, files::row(transfer, max.saturating_sub(2)), max, STRONG);
+    }
+    let area = Rect { height: area.height - below, ..area };
+    let page = usize::from(room - below);
     // One cell of room at the left, one at the right.
     let rows = lines::rows(model, conversation, look, max.saturating_sub(2), conversation.scroll + 2 * page);
     let above = rows.len().saturating_sub(page);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Look;
 use super::text::tame;
-use crate::chat::model::{Connection, Model, With, find_command, first_word};
+use crate::chat::model::{Asked, Connection, Model, With, find_command, first_word};
 
 /// What is worth saying most.
 pub(super) fn status(model: &Model, look: &Look) -> String {
@@ -33,15 +33,22 @@ pub(super) fn status(model: &Model, look: &Look) -> String {
         };
     }
     let Some(shown) = model.shown() else { return String::new() };
-    if let (With::User(uin), true) = (shown.with, shown.is_asked) {
-        return format!("Alt-y lets {} add you · Alt-n does not · /deny REASON says why not", tame(&model.name(uin)));
+    if let (With::User(uin), Some(asked)) = (shown.with, shown.asked.first()) {
+        let name = tame(&model.name(uin));
+        return match asked {
+            Asked::Wish => format!("Alt-y lets {name} add you · Alt-n does not · /deny REASON says why not"),
+            Asked::File(_) => format!("Alt-y takes the file of {name} · Alt-n refuses it"),
+        };
     }
     if shown.scroll > 0 {
         return "PgDn goes back to the newest · PgUp further up".to_owned();
     }
     if let Some(news) = model.next_with_news().and_then(|place| model.conversations.get(place)) {
-        let what = if news.is_asked { "a question".to_owned() } else { format!("{} new", news.unread) };
+        let what = if !news.asked.is_empty() { "a question".to_owned() } else { format!("{} new", news.unread) };
         return format!("Alt-a: {what} from {}", tame(&model.title(news)));
+    }
+    if typed.is_empty() && !shown.transfers.is_empty() {
+        return "/cancel gives the file up · Alt-1 F5 F6 to others while it comes".to_owned();
     }
     match (typed.is_empty(), shown.with) {
         (false, With::Program) => "nobody is here: /msg WHO to somebody, F6 to the next conversation".to_owned(),

@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "chat")]
 use crate::chat;
-use crate::{auth, contacts, decode, file, group, history, listen, pages, profile, register, search, send, server, status};
+use crate::{
+    auth, contacts, decode, file, group, history, listen, pages, profile, register, search, send, server, status,
+};
 
 /// A client for MyICQ (LinQ) on the command line.
 #[derive(Debug, Parser)]

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
 use futures_core::Stream;
-use myicq_client::{Builder, Client, ConnectError, EndReason, Event, Events, RequestError};
+use myicq_client::{Client, Event, Events, RequestError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::model::{Action, Model, Past, Reply, Request};
-use super::perform::{perform, spawn};
+use super::perform::perform;
 use super::terminal::Screen;
 use super::view::Look;
 use crate::failure::Failure;
 use crate::history::Recorder;
 use crate::output::unix_time;
+use crate::shown::Shown;
 
 /// How many messages of earlier days a conversation begins with.
 const RECALLED: u32 = 50;
@@ -24,24 +25,18 @@ const RECALLED: u32 = 50;
 /// How many messages a search shows.
 const FOUND: u32 = 100;
 
-/// Seconds until the server is tried again, doubled each time, up to the most.
-const FIRST_WAIT: u32 = 1;
-const LONGEST_WAIT: u32 = 60;
-
-/// What comes from elsewhere than the user, the server and the clock.
+/// The server's answer to something that was asked.
 #[derive(Debug)]
-pub(super) enum Outcome {
-    /// The server's answer to something that was asked.
-    Reply(Request, Result<Reply, RequestError>),
-    /// What came of trying to reach the server again.
-    Session(Result<(Client, Events), ConnectError>),
+pub(super) struct Answered {
+    pub(super) request: Request,
+    pub(super) reply: Result<Reply, RequestError>,
 }
 
 /// What woke the loop.
 enum Wake {
     Input(Option<io::Result<Input>>),
     Happened(Option<myicq_client::account::Delivery>),
-    Arrived(Outcome),
+    Answered(Answered),
     Time,
     /// The shell wants its terminal.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
@@ -59,17 +54,14 @@ pub(super) struct Driver {
     recorder: Recorder,
     /// The folder for the files of others.
     into: PathBuf,
-    builder: Builder,
+    shown: Shown,
     client: Client,
     events: Option<Events>,
     screen: Screen,
     inputs: EventStream,
     signals: Signals,
-    to_us: UnboundedSender<Outcome>,
-    outcomes: UnboundedReceiver<Outcome>,
-    /// Whether the server is being tried just now, and how long to wait after the next failure.
-    is_connecting: bool,
-    wait: u32,
+    to_us: UnboundedSender<Answered>,
+    answers: UnboundedReceiver<Answered>,
 }
 
 impl Driver {
@@ -78,10 +70,10 @@ impl Driver {
         look: Look,
         recorder: Recorder,
         into: PathBuf,
-        builder: Builder,
+        shown: Shown,
         (client, events): (Client, Events),
     ) -> io::Result<Self> {
-        let (to_us, outcomes) = unbounded_channel();
+        let (to_us, answers) = unbounded_channel();
         let signals = Signals::new()?;
         let screen = Screen::open()?;
         Ok(Self {
@@ -89,16 +81,14 @@ impl Driver {
             look,
             recorder,
             into,
-            builder,
+            shown,
             client,
             events: Some(events),
             screen,
             inputs: EventStream::new(),
             signals,
             to_us,
-            outcomes,
-            is_connecting: false,
-            wait: FIRST_WAIT,
+            answers,
         })
     }
 
@@ -128,22 +118,22 @@ impl Driver {
                 Wake::Input(None) | Wake::Stop => return Ok(()),
                 Wake::Happened(Some(delivery)) => {
                     let now = unix_time();
-                    if let Event::Ended { reason } = delivery.event {
-                        self.on_ended(now, reason);
-                    }
                     // What is written down now must not come back as what was said earlier: so first the model, then the history.
                     self.model.handle_event(now, delivery.event.clone());
                     while let Some(action) = self.model.poll_action() {
                         self.act(action).await?;
                     }
                     self.recorder.on_event(&delivery.event);
+                    if let Event::Message { id: Some(id), .. } = delivery.event {
+                        self.shown.add(id);
+                    }
                     if let Some((events, ticket)) = self.events.as_ref().zip(delivery.ticket) {
                         events.confirm(ticket);
                     }
                 }
                 Wake::Happened(None) => self.events = None,
-                Wake::Arrived(outcome) => self.on_outcome(outcome),
-                Wake::Time => self.on_time(),
+                Wake::Answered(answered) => self.on_answered(answered),
+                Wake::Time => self.model.handle_timeout(unix_time()),
                 Wake::Suspend => self.screen.suspend()?,
                 Wake::Resumed => self.screen.resume()?,
             }
@@ -161,7 +151,7 @@ impl Driver {
         tokio::select! {
             input = poll_fn(|context| std::pin::Pin::new(&mut self.inputs).poll_next(context)) => Wake::Input(input),
             delivery = events => Wake::Happened(delivery),
-            Some(outcome) = self.outcomes.recv() => Wake::Arrived(outcome),
+            Some(answered) = self.answers.recv() => Wake::Answered(answered),
             () = wait_until(deadline) => Wake::Time,
             wake = self.signals.next() => wake,
         }
@@ -189,7 +179,6 @@ impl Driver {
                 let found = found.map(|found| found.into_iter().map(Past::from).collect());
                 self.model.handle_found(unix_time(), &words, found.map_err(|error| format!("{error:#}")));
             }
-            Action::Connect => self.connect(),
             Action::Redraw => self.screen.clear()?,
             Action::Suspend => self.screen.suspend()?,
             Action::Bell => self.screen.ring()?,
@@ -198,63 +187,13 @@ impl Driver {
         Ok(())
     }
 
-    fn on_outcome(&mut self, outcome: Outcome) {
+    fn on_answered(&mut self, Answered { request, reply }: Answered) {
         let now = unix_time();
-        match outcome {
-            Outcome::Reply(request, reply) => {
-                if let (Request::Send { to, text, .. }, Ok(Reply::Sent(_, id))) = (&request, &reply) {
-                    self.recorder.on_sent(*to, text, now, *id);
-                }
-                self.model.handle_reply(now, request, reply);
-            }
-            Outcome::Session(Ok((client, events))) => {
-                (self.client, self.events) = (client, Some(events));
-                (self.is_connecting, self.wait) = (false, FIRST_WAIT);
-            }
-            Outcome::Session(Err(error)) => {
-                self.is_connecting = false;
-                let is_final = matches!(error, ConnectError::Ended(reason) if !is_passing(reason));
-                self.lose(now, error.to_string(), is_final);
-            }
+        if let (Request::Send { to, text, .. }, Ok(Reply::Sent(_, id))) = (&request, &reply) {
+            self.recorder.on_sent(*to, text, now, *id);
         }
+        self.model.handle_reply(now, request, reply);
     }
-
-    fn on_ended(&mut self, now: u32, reason: EndReason) {
-        self.lose(now, reason.to_string(), !is_passing(reason));
-    }
-
-    /// Tells that there is no server, and when it is tried again.
-    fn lose(&mut self, now: u32, reason: String, is_final: bool) {
-        let again_at = (!is_final).then_some(now + self.wait);
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        self.model.handle_lost(now, reason, again_at);
-    }
-
-    fn on_time(&mut self) {
-        let now = unix_time();
-        self.model.handle_timeout(now);
-        if self.model.is_due(now) {
-            self.connect();
-        }
-    }
-
-    fn connect(&mut self) {
-        if std::mem::replace(&mut self.is_connecting, true) {
-            return;
-        }
-        self.model.handle_connecting();
-        let seen = self.client.seen().unwrap_or_default();
-        let connecting = self.builder.clone().status(self.model.status).seen(seen).connect();
-        let to_us = self.to_us.clone();
-        spawn(async move {
-            let _ = to_us.send(Outcome::Session(connecting.await));
-        });
-    }
-}
-
-/// Whether a server that was lost for this reason may be there again in a moment.
-fn is_passing(reason: EndReason) -> bool {
-    matches!(reason, EndReason::Lost | EndReason::TimedOut | EndReason::Unreachable)
 }
 
 /// Returns when the clock of the machine shows this time.

@@ -16,8 +16,9 @@ use jiff::tz::TimeZone;
 
 use crate::connection::Login;
 use crate::failure::Failure;
-use crate::history::{Keep, Recorder};
-use crate::status::Shown;
+use crate::history::{Account, Keep, Recorder};
+use crate::shown::{NoteOptions, Shown};
+use crate::status::Shown as Status;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,10 +30,12 @@ pub(crate) struct Arguments {
     login: Login,
     /// What the contacts are to see
     #[arg(long, value_enum, default_value = "online")]
-    status: Shown,
+    status: Status,
     /// The folder where the files of others are to be
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
+    #[command(flatten)]
+    notes: NoteOptions,
     #[command(flatten)]
     keep: Keep,
 }
@@ -42,14 +45,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage("chat draws on a terminal, and there is none: see listen and send"));
     }
-    let (account, builder) = arguments.login.account()?;
-    let builder = builder.status(arguments.status.into());
-    // What goes wrong at first is said where one still is.
-    let session = builder.clone().connect().await?;
-    let model = model::Model::new(account.owner, account.server.clone(), arguments.status.into());
-    let recorder = Recorder::new(arguments.keep, account);
+    let (server, builder) = arguments.login.account()?;
+    let (owner, status) = (arguments.login.uin(), arguments.status.into());
+    let (shown, seen) = Shown::open(&arguments.notes, &server, owner);
+    // What goes wrong at first is said where one still is. Later the library comes back by itself.
+    let session = builder.status(status).seen(seen).connect().await?;
+    let model = model::Model::new(owner, server.clone(), status);
+    let recorder = Recorder::new(arguments.keep, Account { server, owner });
     let look = view::Look { has_colour: has_colour(), zone: TimeZone::system() };
-    driver::Driver::new(model, look, recorder, arguments.into, builder, session)?.run().await
+    driver::Driver::new(model, look, recorder, arguments.into, shown, session)?.run().await
 }
 
 /// Unless the user wants none: <https://no-color.org>.

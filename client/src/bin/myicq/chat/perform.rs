@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use myicq_client::{AcceptFile, Arrival, Client, FileOffer, FoundUser, Group, Message, OwnProfile, RequestError, Uin};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::driver::Outcome;
+use super::driver::Answered;
 use super::model::{Found, Progress, Reply, Request};
 use crate::folder;
 
 /// Asks, and sends the answer to where everything arrives. What is said is handed over in this call, so that it keeps its order; only
 /// the answers come by themselves.
-pub(super) async fn perform(client: Client, into: PathBuf, request: Request, outcomes: UnboundedSender<Outcome>) {
+pub(super) async fn perform(client: Client, into: PathBuf, request: Request, answers: UnboundedSender<Answered>) {
     let handed = match &request {
         Request::Send { to, text, .. } => Some(client.send(*to, text).await),
         Request::Say { group, text, .. } => Some(client.say_to_group(*group, text).await),
@@ -24,12 +24,12 @@ pub(super) async fn perform(client: Client, into: PathBuf, request: Request, out
             None => ask(&client, &into, &request).await,
         };
         // Nobody there: the program ends.
-        let _ = outcomes.send(Outcome::Reply(request, reply));
+        let _ = answers.send(Answered { request, reply });
     });
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is a driver")]
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 

@@ -16,7 +16,7 @@ const fn syntax(name: &'static str, arguments: &'static str, about: &'static str
 }
 
 /// All of them, in the order in which the help shows them.
-pub(crate) const COMMANDS: [Syntax; 23] = [
+pub(crate) const COMMANDS: [Syntax; 22] = [
     syntax("help", "[COMMAND]", "what there is, and the keys"),
     syntax("msg", "WHO [TEXT]", "go to somebody, and say something"),
     syntax("add", "UIN [REASON]", "put somebody on the list; with a reason, ask him where he wants to be asked"),
@@ -37,7 +37,6 @@ pub(crate) const COMMANDS: [Syntax; 23] = [
     syntax("close", "", "take this conversation from the list, if nobody on your list is in it"),
     syntax("history", "[WORDS]", "what was said here earlier, or all in which these words are"),
     syntax("set", "[NAME on|off]", "bell, read (tell of reading), typing (tell of typing)"),
-    syntax("connect", "", "try at once, where the server was lost"),
     syntax("redraw", "", "draw everything again (Ctrl-L)"),
     syntax("quit", "", "log out and end (Ctrl-C twice)"),
 ];
@@ -65,7 +64,6 @@ pub(crate) enum Command {
     Close,
     History(String),
     Set(Option<(String, bool)>),
-    Connect,
     Redraw,
     Quit,
 }
@@ -123,7 +121,6 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
             (name, value @ ("on" | "off")) => Ok(Command::Set(Some((name.to_owned(), value == "on")))),
             _ => Err(usage()),
         },
-        "connect" => nothing(Command::Connect),
         "redraw" => nothing(Command::Redraw),
         _ => nothing(Command::Quit),
     }

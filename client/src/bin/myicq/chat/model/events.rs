@@ -47,27 +47,45 @@ impl Model {
             | Event::FileFailed { .. }) => self.on_file(now, event),
             // For programs that offer them in a menu; /rooms takes a number.
             Event::GroupTypes { .. } => {}
-            // How it goes on is for the driver to say: [`Model::handle_lost`].
-            Event::Ended { .. } => {}
+            Event::ConnectionLost { reason, retry_in_ms } => {
+                let wait = u32::try_from(retry_in_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+                self.on_lost(now, reason.to_string(), Some(now.saturating_add(wait)));
+            }
+            Event::ConnectionResumed { new_session } => {
+                if new_session {
+                    self.forget_presence();
+                }
+                self.connection = Connection::Online;
+                self.tell_in(now, With::Program, "the server is there again");
+                self.look();
+            }
+            Event::Ended { reason } => self.on_lost(now, reason.to_string(), None),
             event => self.tell_in(now, With::Program, format!("{event:?}")),
         }
     }
 
     /// The server is gone, and is tried again at some time, or never.
-    pub(crate) fn handle_lost(&mut self, now: u32, reason: String, again_at: Option<u32>) {
+    fn on_lost(&mut self, now: u32, reason: String, again_at: Option<u32>) {
         let was_online = self.is_online();
         self.typing = None;
+        if was_online || again_at.is_none() {
+            self.tell_in(now, With::Program, format!("the server was lost: {reason}"));
+        }
+        if again_at.is_none() {
+            self.forget_presence();
+        }
+        self.connection = match again_at {
+            Some(again_at) => Connection::Lost { reason, again_at },
+            None => Connection::Over { reason },
+        };
+    }
+
+    /// The session is another one: who is here is told anew.
+    fn forget_presence(&mut self) {
         self.lose_transfers();
         for person in self.people.values_mut() {
             (person.presence, person.types_until) = (None, None);
         }
-        if was_online || again_at.is_none() {
-            self.tell_in(now, With::Program, format!("the server was lost: {reason}"));
-        }
-        self.connection = match again_at {
-            Some(_) => Connection::Lost { reason, again_at },
-            None => Connection::Over { reason },
-        };
     }
 
     fn on_logged_in(&mut self, now: u32, ip: &str, online_users: u32) {

@@ -46,8 +46,6 @@ pub(crate) enum Action {
     Recall(Uin),
     /// Look for words in what was said, with somebody or with all: [`Model::handle_found`].
     Search { with: Option<Uin>, words: String },
-    /// Try to reach the server now.
-    Connect,
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back to the shell for a while.
@@ -252,11 +250,7 @@ impl Model {
     pub(crate) fn poll_timeout(&self) -> Option<u32> {
         let others = self.people.values().filter_map(|person| person.types_until);
         let own = self.typing.map(|typing| typing.key_at + TYPING_AGAIN);
-        let again = match self.connection {
-            Connection::Lost { again_at, .. } => again_at,
-            Connection::Online | Connection::Over { .. } => None,
-        };
-        others.chain(own).chain(again).min()
+        others.chain(own).min()
     }
 
     /// That time is there.
@@ -266,18 +260,6 @@ impl Model {
         }
         if self.typing.is_some_and(|typing| typing.key_at + TYPING_AGAIN <= now) {
             self.stop_typing();
-        }
-    }
-
-    /// Whether the server is to be tried again.
-    pub(crate) fn is_due(&self, now: u32) -> bool {
-        matches!(self.connection, Connection::Lost { again_at: Some(again_at), .. } if again_at <= now)
-    }
-
-    /// The server is being tried.
-    pub(crate) fn handle_connecting(&mut self) {
-        if let Connection::Lost { again_at, .. } = &mut self.connection {
-            *again_at = None;
         }
     }
 

@@ -3,7 +3,7 @@
 use myicq_client::{Password, Uin};
 
 use super::command::Command;
-use super::{Action, Asked, COMMANDS, Connection, Model, Request, With, find_command, first_word};
+use super::{Action, Asked, COMMANDS, Model, Request, With, find_command, first_word};
 
 /// The keys, as the help shows them.
 const KEYS: [(&str, &str); 8] = [
@@ -69,10 +69,6 @@ impl Model {
                 }
             }
             Command::Set(change) => self.set(now, change),
-            Command::Connect => match self.connection {
-                Connection::Online => self.hint = Some("there is a server already".to_owned()),
-                Connection::Lost { .. } | Connection::Over { .. } => self.actions.push_back(Action::Connect),
-            },
             Command::Redraw => self.actions.push_back(Action::Redraw),
             Command::Quit => self.actions.push_back(Action::Quit),
         }

@@ -192,11 +192,10 @@ fn the_server_comes_back_and_so_do_groups() {
     let entering = chat.asked();
     chat.answer(entering[0].clone(), Ok(Reply::Members(vec![(ME, "Ann".to_owned())])));
     chat.actions();
-    chat.happens(Event::Ended { reason: EndReason::Lost });
-    chat.model.handle_lost(NOON, "lost".into(), Some(NOON + 1));
-    assert!(!chat.model.is_due(NOON) && chat.model.is_due(NOON + 1));
-    chat.model.handle_connecting();
-    assert!(!chat.model.is_due(NOON + 1), "it is tried once at a time");
+    chat.happens(Event::ConnectionLost { reason: EndReason::Lost, retry_in_ms: 500 });
+    assert!(chat.screen().contains("NOT CONNECTED") && chat.screen().contains("1 of 2 here"), "nobody has gone yet");
+    chat.happens(Event::ConnectionResumed { new_session: true });
+    assert!(chat.screen().contains("0 of 2 here"), "who is here is told anew");
     let (ip, granted) = (std::net::Ipv4Addr::LOCALHOST, myicq_client::Capabilities::NONE);
     chat.happens(Event::LoggedIn { ip, online_users: 1, exactly_once: true, granted });
     assert_eq!(chat.asked(), [Request::Contacts, Request::OwnProfile { is_asked: false }, entering[0].clone()]);

@@ -107,7 +107,7 @@ fn a_group() {
 fn the_server_is_lost() {
     let mut chat = Chat::with_contacts();
     chat.press(&["M-2", "are you there?"]);
-    chat.model.handle_lost(NOON, "the server does not answer any more".into(), Some(NOON + 4));
+    chat.happens(Event::ConnectionLost { reason: myicq_client::EndReason::Lost, retry_in_ms: 3_500 });
     chat.press(&["Enter"]);
     assert_eq!(chat.asked(), [Request::Typing { to: BOB, is_typing: true }], "nothing is sent into the void");
     chat.press(&["M-1"]);

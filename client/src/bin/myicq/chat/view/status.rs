@@ -16,12 +16,11 @@ pub(super) fn status(model: &Model, look: &Look) -> String {
     }
     match &model.connection {
         Connection::Lost { reason, again_at } => {
-            let Some(again_at) = again_at else { return format!("{reason}: trying again …") };
             let again =
                 Timestamp::from_second(i64::from(*again_at)).unwrap_or_default().to_zoned_datetime(look.zone.clone());
-            return format!("{reason}: again at {} · /connect tries now", again.strftime("%H:%M:%S"));
+            return format!("{reason}: again at {}", again.strftime("%H:%M:%S"));
         }
-        Connection::Over { reason } => return format!("{reason} · /connect tries again · /quit leaves"),
+        Connection::Over { reason } => return format!("{reason} · /quit leaves"),
         Connection::Online => {}
     }
     let typed = model.editor.text();

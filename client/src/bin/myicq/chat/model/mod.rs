@@ -133,10 +133,10 @@ pub(crate) struct Past {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Connection {
     Online,
-    /// It was lost for this reason, and is tried again at this time, or just now.
+    /// It was lost for this reason, and is tried again at this time.
     Lost {
         reason: String,
-        again_at: Option<u32>,
+        again_at: u32,
     },
     /// It said something after which nothing is tried again.
     Over {

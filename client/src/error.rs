@@ -170,6 +170,9 @@ pub enum Refusal {
     /// Too often in too short a time.
     #[error("too often in too short a time: try again later")]
     TooOften,
+    /// The server was killed while it was at it. Perhaps it is done, perhaps not.
+    #[error("the server was interrupted: whether it is done is not known")]
+    InDoubt,
     /// For a reason that this version does not know.
     #[error("refused with code {0}")]
     Other(u8),
@@ -228,6 +231,7 @@ impl From<RefusalReason> for Refusal {
             RefusalReason::NO_SUCH_GROUP => Self::NoSuchGroup,
             RefusalReason::TOO_MANY => Self::TooMany,
             RefusalReason::TOO_OFTEN => Self::TooOften,
+            RefusalReason::IN_DOUBT => Self::InDoubt,
             RefusalReason(code) => Self::Other(code),
         }
     }
@@ -284,7 +288,7 @@ pub enum FileError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The server said no. Nothing has changed.
+    /// The server said no. Nothing has changed, unless it is [in doubt](Refusal::InDoubt).
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Sent as often as is allowed and never acknowledged: refused, or lost on the way.

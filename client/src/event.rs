@@ -26,6 +26,8 @@ pub enum Event {
         #[cfg_attr(feature = "serde", serde(serialize_with = "by_names"))]
         granted: Capabilities,
     },
+    /// The server has started again, and the session goes on. Nobody is here until he is told of again, and one is in no group any more.
+    ServerRestarted,
     /// Somebody says something.
     Message {
         /// Who.

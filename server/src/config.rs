@@ -99,6 +99,12 @@ settings! {
         /// first minute.
         live half_open_timeout: Duration = Duration::from_secs(90), Time(Duration::from_secs(1)..=Duration::from_mins(10));
 
+        /// How often sessions are saved, so that they go on when the server has been killed; off: none outlives it.
+        ///
+        /// What a killed server does not know any more happened after the last time. At the end of a server that is told to stop they are
+        /// saved in any case but off.
+        restart save_interval: Option<Duration> = Some(Duration::from_secs(5)), Or("off", Time(Duration::from_secs(1)..=Duration::from_mins(1)));
+
         /// How long a message may wait for its recipient's acknowledgement before it is stored.
         ///
         /// Above the round trip of any network that this is meant for, below what a person notices.

@@ -57,6 +57,8 @@ causes! {
         LoginsTooOften = "logins_too_often",
         /// A second login in a session, or one that is a replay from another address.
         LoginInSession = "login_in_session",
+        /// Of a session that was restored, before its client has said where it stands.
+        NotResumed = "not_resumed",
         /// The server is stopping.
         Stopping = "stopping",
         /// Not one that came: what happened in a group, for a client that is slow to acknowledge.
@@ -87,6 +89,10 @@ causes! {
         WrongPassword = "logins_wrong_password",
         /// A session was opened: its address was proven.
         Opened = "sessions_opened",
+        /// A session of an earlier process goes on.
+        Restored = "sessions_restored",
+        /// The client of such a session has said where it stands.
+        Resumed = "sessions_resumed",
         /// A session ended by LOGOUT.
         LoggedOut = "sessions_logged_out",
         /// A session ended because another took its place.

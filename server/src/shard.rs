@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::frontend::myicq::{Frontend, Registered, SessionView, TraceEvent};
+use crate::frontend::myicq::{Frontend, Registered, SavedPage, SavedSession, SessionView, TraceEvent};
 use crate::hub::{Hub, Letter, PasswordJob, PasswordResult, Refusal, RelayOrder};
 use crate::passwords::HashError;
 use crate::share::Share;
@@ -48,6 +48,8 @@ pub enum Input<'a> {
     },
     /// Some settings have other values. What has a deadline keeps it.
     Config(Arc<Config>),
+    /// A session of an earlier process goes on. After [`Shard::begin_restore`]; older logins first.
+    Restore(SavedSession),
     /// The operator says something to everybody. For the shard that [owns](crate::Share::owner) [`Uin::ADMINISTRATOR`](myicq_wire::Uin::ADMINISTRATOR).
     Broadcast {
         /// Comes back with the verdict.
@@ -127,6 +129,18 @@ impl Shard {
         Ok(Self { frontend: Frontend::new(config, share, rng), hub })
     }
 
+    /// Says which start of the server this is, later ones with higher numbers, and the highest [serial](SavedSession::serial) of the
+    /// sessions that go on. To be called before anything comes in.
+    pub fn begin_restore(&mut self, start: u64, last_serial: u64) {
+        self.frontend.begin_restore(start, last_serial);
+    }
+
+    /// Up to `max` sessions from a slot on, 0 for the first, as they are to be kept, and the slot from which to go on, if there are more:
+    /// those whose address is proven and `stays` when the process ends. A session that begins or ends in between may be missing.
+    pub fn save_from(&self, slot: u32, max: usize, stays: impl Fn(SocketAddr) -> bool) -> SavedPage {
+        self.frontend.save_from(slot, max, &self.hub, stays)
+    }
+
     /// Takes in what came. [`Shard::poll_output`] is to be called next, until it has nothing.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         match input {
@@ -141,6 +155,7 @@ impl Shard {
                 self.hub.handle_config(Arc::clone(&config));
                 self.frontend.handle_config(config);
             }
+            Input::Restore(saved) => self.frontend.restore(now, saved, &mut self.hub),
             Input::Broadcast { number, text } => self.hub.handle_broadcast(now, number, text),
             Input::Timeout => {
                 self.hub.handle_timeout(now);

@@ -66,6 +66,8 @@ pub enum Ask {
 pub enum Notice {
     /// The session is open.
     LoggedIn,
+    /// The server has started again, and nobody is here until he is told of.
+    Resumed,
     /// Somebody says something: the words, or the reason.
     Message { from: Uin, kind: MessageKind, text: String },
     /// A contact is here, shown as this.
@@ -199,6 +201,7 @@ fn notice(event: Event, may_be_damaged: bool) -> Option<Notice> {
             assert!(exactly_once || may_be_damaged, "our server grants ONCE to our client");
             Notice::LoggedIn
         }
+        Event::ServerRestarted => Notice::Resumed,
         Event::Message { from, message, .. } => {
             let (kind, text) = match message {
                 Message::Text { text } => (MessageKind::TEXT, text),

@@ -32,6 +32,8 @@ pub enum Climate {
 /// A course under way.
 struct Course {
     random: StdRng,
+    /// When sessions are saved and how the server ends, where it keeps them: drawn apart, so that a seed in which it does not stays as it was.
+    keeping: Option<StdRng>,
     world: World,
     oracle: Oracle,
     climate: Climate,
@@ -65,7 +67,8 @@ pub fn live(seed: u64, climate: Climate) -> Figures {
     }
     let oracle = Oracle::new(climate == Climate::Corrupting);
     world.host.forgets_messages = climate == Climate::LyingDisk;
-    let mut course = Course { random, world, oracle, climate };
+    let keeping = (seed % 2 == 0).then(|| StdRng::seed_from_u64(seed ^ 0x5E55_1015));
+    let mut course = Course { random, keeping, world, oracle, climate };
     course.live();
     course.oracle.figures
 }
@@ -103,6 +106,9 @@ impl Course {
     fn run(&mut self, time: Duration) {
         self.world.run_for(time);
         self.oracle.observe(&mut self.world);
+        if self.keeping.as_mut().is_some_and(|random| random.random_range(0..3) == 0) {
+            self.world.host.save();
+        }
         assert!(self.world.host.sessions() <= MAX_SESSIONS, "{} sessions", self.world.host.sessions());
     }
 
@@ -141,7 +147,11 @@ impl Course {
             }
             _ => {
                 self.oracle.on_crash(self.world.users.len());
-                self.world.crash();
+                if self.keeping.as_mut().is_some_and(|random| random.random()) {
+                    self.world.restart();
+                } else {
+                    self.world.crash();
+                }
             }
         }
         self.oracle.observe(&mut self.world);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_server::config::{Config, Registration, Security};
+use myicq_server::frontend::myicq::SavedSession;
 use myicq_server::store::{self, MemoryStore};
 use myicq_server::{Counters, Input, Now, Output, Post, Relays, Shard, Share, hub, passwords};
 use myicq_wire::{Instant, Uin, UnixTime};
@@ -55,6 +56,8 @@ pub struct Host {
     sent: Vec<(SocketAddr, Vec<u8>)>,
     broadcasts: Vec<(u64, Result<(), hub::Refusal>)>,
     seed: u64,
+    /// The sessions as they were saved last: whether in good order, by which start of the server, and their bytes.
+    saved: Option<(bool, u64, Vec<u8>)>,
     /// The disk says that messages are kept, and keeps none: to see that the tests would notice.
     pub forgets_messages: bool,
     /// The disk takes no more users: theirs would be memory that a server with a real disk does not need.
@@ -119,6 +122,7 @@ impl Host {
             sent: Vec::new(),
             broadcasts: Vec::new(),
             seed,
+            saved: None,
             forgets_messages: false,
             takes_no_users: false,
         };
@@ -243,8 +247,8 @@ impl Host {
         std::mem::take(&mut self.broadcasts)
     }
 
-    /// Dies, and begins anew from what was committed.
-    pub fn crash(&mut self) {
+    /// Dies, and begins anew from what was committed and saved.
+    pub fn crash(&mut self, now: Instant) {
         self.seed = self.seed.wrapping_add(1);
         (self.shards, self.share) = shards(self.share.count(), &self.config, self.seed);
         self.uncommitted.clear();
@@ -255,7 +259,57 @@ impl Host {
         self.ordered.clear();
         self.sent.clear();
         self.broadcasts.clear();
-        self.drain(Instant::default());
+        self.restore(now);
+        self.drain(now);
+    }
+
+    /// Ends in good order and begins anew. Says when that is.
+    pub fn restart(&mut self, now: Instant) -> Instant {
+        self.shards.iter_mut().for_each(|shard| shard.begin_shutdown(clock(now)));
+        self.drain(now);
+        let mut now = now;
+        while !self.is_idle() {
+            now = now.max(self.poll_timeout().expect("what is under way comes to an end"));
+            self.advance(now);
+        }
+        self.save_as(true);
+        let (sent, broadcasts) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.broadcasts));
+        self.crash(now);
+        self.sent.splice(..0, sent);
+        self.broadcasts = broadcasts;
+        now
+    }
+
+    /// Saves the sessions, for when it dies.
+    pub fn save(&mut self) {
+        self.save_as(false);
+    }
+
+    fn save_as(&mut self, is_exact: bool) {
+        let (mut bytes, start) = (Vec::new(), self.saved.as_ref().map_or(1, |&(_, start, _)| start));
+        for shard in &self.shards {
+            let mut next = Some(0);
+            while let Some(slot) = next {
+                let (page, more) = shard.save_from(slot, 3, |_| true);
+                bytes.extend_from_slice(&page);
+                next = more;
+            }
+        }
+        self.saved = Some((is_exact, start, bytes));
+    }
+
+    fn restore(&mut self, now: Instant) {
+        let Some((is_exact, start, bytes)) = self.saved.take() else { return };
+        let mut sessions = SavedSession::read_all(&bytes).expect("what was saved");
+        sessions.iter_mut().for_each(|session| session.go_on(is_exact));
+        sessions.sort_by_key(SavedSession::serial);
+        self.saved = Some((false, start + 1, SavedSession::write_all(&sessions).to_vec()));
+        let last = sessions.last().map_or(0, SavedSession::serial);
+        self.shards.iter_mut().for_each(|shard| shard.begin_restore(start + 1, last));
+        for session in sessions {
+            let owner = self.share.owner(session.uin());
+            self.input(now, owner, Input::Restore(session));
+        }
     }
 
     /// What was counted since the last start.

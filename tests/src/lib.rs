@@ -20,6 +20,7 @@ pub mod host;
 pub mod layout;
 pub mod link_model;
 pub mod load;
+pub mod multitude;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod network;

@@ -71,6 +71,8 @@ pub struct Figures {
     pub lost_sessions: u64,
     /// Deaths of the server.
     pub crashes: u64,
+    /// Sessions of our own client that went on behind one.
+    pub resumed: u64,
     /// Datagrams that the network did not bring whole.
     pub harmed: u64,
 }
@@ -86,6 +88,7 @@ impl Figures {
         self.in_groups += other.in_groups;
         self.lost_sessions += other.lost_sessions;
         self.crashes += other.crashes;
+        self.resumed += other.resumed;
         self.harmed += other.harmed;
     }
 }
@@ -189,6 +192,7 @@ impl Oracle {
                 said.shown.push(self.shown);
                 self.shown += 1;
             }
+            Notice::Resumed => self.figures.resumed += 1,
             Notice::Ended(why) if why != "logged out" => self.figures.lost_sessions += 1,
             _ => {}
         }

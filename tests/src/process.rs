@@ -69,10 +69,19 @@ impl Server {
     ///
     /// # Errors
     /// It could not be started, or ended at once, after a message of its own.
-    pub fn launch(mut command: Command, folder: &Path, settings: &str) -> io::Result<Self> {
+    pub fn launch(command: Command, folder: &Path, settings: &str) -> io::Result<Self> {
+        Self::launch_at(command, folder, settings, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same, where one that has ended was reached.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn launch_at(mut command: Command, folder: &Path, settings: &str, address: SocketAddr) -> io::Result<Self> {
         let config = folder.join("myicqd.toml");
         fs::write(&config, settings)?;
-        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data")).arg("--config").arg(config);
+        command.arg("--listen").arg(address.to_string());
+        command.arg("--data").arg(folder.join("data")).arg("--config").arg(config);
         let mut child = command.env("MYICQD_LOG", "warn").stdout(Stdio::piped()).spawn()?;
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

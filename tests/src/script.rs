@@ -136,7 +136,7 @@ impl Stage {
                     Notice::Entered(group, who) => ears.groups.push_back((who, group, "enters".to_owned())),
                     Notice::Left(group, who) => ears.groups.push_back((who, group, "leaves".to_owned())),
                     Notice::SaidInGroup { group, from, text } => ears.groups.push_back((from, group, text)),
-                    Notice::LoggedIn | Notice::Here(..) | Notice::Gone(_) => {}
+                    Notice::LoggedIn | Notice::Resumed | Notice::Here(..) | Notice::Gone(_) => {}
                 }
             }
         }
@@ -147,6 +147,8 @@ impl Stage {
         let words: Vec<&str> = sentence.split(' ').collect();
         match (words.as_slice(), rest) {
             (["the", "server", "dies"], None) => self.world.crash(),
+            (["the", "server", "starts", "again"], None) => self.world.restart(),
+            (["the", "server", "saves"], None) => self.world.host.save(),
             (["the", "operator", "says"], Some(words)) => self.world.host.broadcast(self.world.now, 0, words),
             ([seconds, "seconds", "pass"], None) => {
                 self.run(Duration::from_secs(seconds.parse().map_err(|_| "how many?")?));

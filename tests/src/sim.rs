@@ -251,9 +251,14 @@ impl World {
         Ok(ask)
     }
 
-    /// The server dies and begins anew from what it had committed.
+    /// The server dies and begins anew from what it had committed and saved.
     pub fn crash(&mut self) {
-        self.host.crash();
+        self.host.crash(self.now);
+    }
+
+    /// The server is told to stop, does so in good order, and begins anew.
+    pub fn restart(&mut self) {
+        self.now = self.host.restart(self.now);
     }
 
     /// Lets time pass.
@@ -360,6 +365,7 @@ impl User {
                 self.is_online = true;
                 self.knows_profile = true;
             }
+            Notice::Resumed => self.view.clear(),
             Notice::Here(uin, status) => {
                 self.view.insert(*uin, *status);
             }

@@ -93,6 +93,11 @@ impl Key {
         Self(bytes)
     }
 
+    /// All that the key is made of: [`Key::new`] makes the same key of it. As secret as the password, for whoever keeps a session.
+    pub fn bytes(&self) -> &[u8; BLOCK_LEN] {
+        &self.0
+    }
+
     /// Enciphers whole blocks in place.
     ///
     /// # Errors

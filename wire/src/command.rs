@@ -134,6 +134,7 @@ commands! {
     Delivered            0x0202 "UDP_SRV_DELIVERED"           None,                                               true;
     Sent                 0x0203 "UDP_SRV_SENT"                None,                                               true;
     Refused              0x0300 "UDP_SRV_REFUSED"             None,                                               true;
+    Resume               0x0301 "UDP_RESUME"                  enciphered(Nothing),                                true;
     Relay                0x0400 "UDP_RELAY"                   enciphered(Reply(Command::Relay)),                  true;
     RelayOffered         0x0401 "UDP_SRV_RELAY"               None,                                               true;
     GroupTypes           0x1000 "UDP_SRV_GROUP_TYPES"         None,                                               true;

@@ -187,6 +187,8 @@ number! {
         TOO_MANY = 11,
         /// Too often in too short a time; later.
         TOO_OFTEN = 12,
+        /// The server was killed while it was at it: perhaps it is done, perhaps not.
+        IN_DOUBT = 13,
     }
 }
 
@@ -267,6 +269,19 @@ impl Seq {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.checked_add(1).unwrap_or(NonZeroU16::MIN))
+    }
+
+    /// The one before it, past 0 at the wrap.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(NonZeroU16::new(self.number() - 1).unwrap_or(NonZeroU16::MAX))
+    }
+
+    /// The one that is `count` numbers further on; the 0 that is passed at the wrap is none of them.
+    #[must_use]
+    pub fn plus(self, count: u16) -> Self {
+        let (sum, has_wrapped) = self.number().overflowing_add(count);
+        Self(NonZeroU16::new(sum + u16::from(has_wrapped)).unwrap_or(NonZeroU16::MIN))
     }
 
     /// How far `self` lies ahead of `other` in serial arithmetic modulo 2^16; negative when it lies behind.

@@ -32,6 +32,7 @@
 
 mod history;
 mod receiving;
+mod resume;
 mod retained;
 mod sending;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use receiving::{Arrival, Receiving};
 use sending::{HeldReply, Sending};
 
 pub use history::HISTORY;
+pub use resume::Snapshot;
 pub use retained::{Measured, Retained};
 pub use timing::Timing;
 

@@ -66,6 +66,8 @@ bodies! {
         Sent(Sent),
         /// Ours: a request was not done, and why. Acknowledges it; only in sessions with the capability ONCE.
         Refused(Refused),
+        /// Ours: the server has started again. Neither retained nor acknowledged; only in sessions with the capability ONCE.
+        Resume(ResumeReply),
         /// Ours: a relay, or why there is none.
         Relay(RelayReply),
         /// Ours: somebody has asked for a relay to one.
@@ -150,6 +152,16 @@ impl<'a> arbitrary::Arbitrary<'a> for LoginReply {
             LoginError::SUCCESS => source.arbitrary().map(Self::Success),
             error => Ok(Self::Refused(error)),
         }
+    }
+}
+
+record! {
+    /// UDP_RESUME from the server: it has started again, and knows the session.
+    ResumeReply {
+        /// Which start: a later one has a higher number.
+        start: u64,
+        /// The number of the next datagram that the server sends in this session.
+        first: u16,
     }
 }
 

@@ -70,6 +70,8 @@ bodies! {
         Typing(Typing),
         /// Ours: says that one has read what somebody said, up to a message.
         Read(MessageRef),
+        /// Ours: goes on with a server that has started again. Never acknowledged.
+        Resume(Resume),
         /// Ours: asks for a relay to somebody.
         Relay(RelayRequest),
     }
@@ -353,5 +355,19 @@ record! {
         uin: Uin,
         /// The message's own number.
         id: u64,
+    }
+}
+
+record! {
+    /// UDP_RESUME from a client; only in sessions with the capability ONCE.
+    Resume {
+        /// Which start of the server it answers to: [`ResumeReply::start`](crate::ResumeReply::start).
+        start: u64,
+        /// The oldest number of the client's that has not been acknowledged; the next one where all have been.
+        oldest: u16,
+        /// The newest number that the client had sent when it heard of this start.
+        newest: u16,
+        /// What the user is to be shown as.
+        status: Status,
     }
 }

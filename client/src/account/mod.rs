@@ -15,6 +15,7 @@ mod directory;
 mod receive;
 mod registration;
 mod request;
+mod resume;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use crate::seen::{MAX_SEEN, SeenMessages};
 
 use self::direct::Source;
 use self::request::LEGACY;
+use self::resume::Resumed;
 
 pub use config::{Config, Entropy, SUPPORTED, Timeouts};
 pub use connection::{Connection, Output, PathId, Reconnect};
@@ -145,7 +147,8 @@ pub struct Account {
     events: VecDeque<Delivery>,
     answers: VecDeque<(RequestId, Result<Answer, RequestError>)>,
     seen: SeenMessages,
-    /// By token the messages that were handed out and not confirmed, and by which further ways each of them came.
+    /// By token or number the messages that were handed out and not confirmed, and by which further ways each of them came: directly, or once
+    /// more from a server that has started again.
     unconfirmed: HashMap<u64, Vec<Source>>,
     /// Direct messages that are confirmed and not yet acknowledged.
     confirmations: VecDeque<DirectId>,
@@ -154,6 +157,8 @@ pub struct Account {
     heard_at: Option<Instant>,
     /// While something waits for a word from the server: when its silence counts as one.
     silent_at: Option<Instant>,
+    /// The last start of the server that this session has heard of.
+    resumed: Option<Resumed>,
     online_users: u32,
     stats: Stats,
 }
@@ -192,6 +197,7 @@ impl Account {
             handed: BTreeMap::new(),
             heard_at: None,
             silent_at: None,
+            resumed: None,
             online_users: 0,
             stats: Stats::default(),
             session: entropy.session,
@@ -242,6 +248,9 @@ impl Account {
         let in_charset = request.in_charset(self.charset());
         let body = in_charset.to_wire();
         let seq = self.send(&body, Token(id.0))?;
+        if let myicq_wire::Request::ChangeStatus(change) = body {
+            self.config.status = change.status;
+        }
         self.pending.insert(id, Pending { command: body.command(), seq, about: request.about(), reply_by: None });
         Ok(())
     }
@@ -252,9 +261,8 @@ impl Account {
         let reserved = if token == LOGIN { self.config.offered.0 } else { 0 };
         let envelope = Envelope { reserved, ..self.envelope(Some(seq)) };
         let check = Some(self.random.byte());
-        let form = if self.granted.contains(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
-        let sealing = Sealing { key: &self.key, form };
-        let len = encode_request(&envelope, body, check, Some(sealing), &mut buffer).map_err(|_| Misuse::TooLarge)?;
+        let len =
+            encode_request(&envelope, body, check, Some(self.sealing()), &mut buffer).map_err(|_| Misuse::TooLarge)?;
         let bytes = buffer.get(..len).ok_or(Misuse::TooLarge)?;
         // Some hold a password, others what their writer may take for as secret.
         let outgoing = Outgoing { secret: true, ..Outgoing::new(seq, bytes, token) };
@@ -266,6 +274,11 @@ impl Account {
 
     fn envelope(&self, seq: Option<Seq>) -> Envelope {
         Envelope { reserved: 0, uin: self.config.uin, session: self.session, seq }
+    }
+
+    fn sealing(&self) -> Sealing<'_> {
+        let form = if self.granted.contains(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
+        Sealing { key: &self.key, form }
     }
 
     /// A datagram without a body.

@@ -86,8 +86,10 @@ impl Account {
                 return;
             }
         }
-        if let Some(seq) = header.seq {
-            self.on_numbered(now, seq, header, reply, datagram);
+        match (header.seq, reply) {
+            (Some(seq), _) => self.on_numbered(now, seq, header, reply, datagram),
+            (None, Some(Reply::Resume(resume))) => self.on_restart(resume),
+            (None, _) => {}
         }
     }
 
@@ -346,8 +348,16 @@ impl Account {
     fn show(&mut self, seq: Seq, message: &ServerMessage<'_>, token: Option<u64>) {
         let id = self.id_of(message);
         if let Some(handed) = id.and_then(|id| self.handed.get_mut(&id)) {
-            // Its reader has it from an earlier session, and has not confirmed it yet.
+            // Its reader has it from an earlier session, or of a server that has started again since, and has not confirmed it yet.
             *handed = Some(seq);
+            return;
+        }
+        let ticket = Some(Ticket { session: self.session, source: Source::Server(seq), id, token });
+        let is_it = |delivery: &&mut Delivery| delivery.ticket.is_some_and(|ticket| ticket.id == id);
+        let was_restarted = self.resumed.is_some() && id.is_some();
+        if let Some(ready) = was_restarted.then(|| self.events.iter_mut().find(is_it)).flatten() {
+            // It lies ready under a number that a server which has started again does not know.
+            ready.ticket = ticket;
             return;
         }
         let event = Event::Message {
@@ -358,8 +368,7 @@ impl Account {
             is_direct: false,
             message: Message::decode(message.kind, &message.text, self.charset()),
         };
-        let ticket = Ticket { session: self.session, source: Source::Server(seq), id, token };
-        self.events.push_back(Delivery { event, ticket: Some(ticket) });
+        self.events.push_back(Delivery { event, ticket });
     }
 }
 

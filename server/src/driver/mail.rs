@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::report::Report;
 use crate::config::Config;
-use crate::frontend::myicq::{SessionView, TraceEvent};
+use crate::frontend::myicq::{SavedPage, SessionView, TraceEvent};
 use crate::hub::{PasswordResult, Refusal, RelayOrder};
 use crate::shard::Post;
 use crate::share::Share;
@@ -42,6 +42,8 @@ pub(super) enum Mail {
     Report(mpsc::UnboundedSender<Report>),
     /// Say what sessions there are from a slot on.
     Sessions(u32, oneshot::Sender<SessionPage>),
+    /// Say what is to be kept of the sessions from a slot on. The sender is dropped when not all that go on have been restored.
+    Save(u32, oneshot::Sender<SavedPage>),
     /// Say what becomes of a user's datagrams, until the receiver is dropped. The sender is dropped at once when somebody looks already.
     Trace(Uin, mpsc::Sender<Traced>),
     /// Have this done for the administrator, and say what became of it.

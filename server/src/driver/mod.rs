@@ -18,8 +18,10 @@ mod passwords;
 mod relay;
 mod reload;
 mod report;
+mod saving;
 #[cfg(unix)]
 mod service;
+mod sessions_file;
 mod shard;
 mod signals;
 mod socket;
@@ -46,6 +48,7 @@ use self::mail::{Mail, Mailboxes};
 use self::relay::RelayMeter;
 use self::reload::Settings;
 use self::report::Report;
+use self::saving::{Inheritance, Keeper};
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
@@ -199,14 +202,22 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         (relays, listening.relay) = (Some(desk), Some(address));
         tracing::info!(%address, "listening for relays");
     }
-    let shards = shards.into_iter().zip(sockets).zip(receivers).map(|((shard, socket), mailbox)| {
+    // Nobody else uses the data folder from here on.
+    let (keeper, inherited) = Keeper::open(&config, &shares, StdRng::from_rng(&mut seeds));
+    let leftovers = keeper.map(|keeper| {
+        let (leave, leftovers) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(keeper.keep(mailboxes.clone(), leftovers, store.requests.clone()));
+        leave
+    });
+    let shards = shards.into_iter().zip(sockets).zip(receivers).zip(inherited);
+    let shards = shards.map(|(((shard, socket), mailbox), inherited)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
-        let around =
-            Surroundings { mailbox, mailboxes, store, passwords, tunnel: tunnels.clone(), relays: relays.clone() };
-        start_shard(shard, socket, around, watch.clone())
+        let (tunnel, relays, leftovers) = (tunnels.clone(), relays.clone(), leftovers.clone());
+        let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel, relays, leftovers };
+        start_shard(shard, socket, (around, inherited), watch.clone())
     });
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
-    drop((store.requests, passwords, tunnels, relays, watch));
+    drop((store.requests, passwords, tunnels, relays, leftovers, watch));
     tracing::info!(%address, shards = shards.len(), "listening");
     let _announcement = announce::start(&config, address, &mut seeds);
     let inquiry = Inquiry::new(mailboxes.clone(), store.meter, relay_meter);
@@ -305,7 +316,7 @@ fn start_control(_: &Arc<Config>, _: &Inquiry) {}
 fn start_shard(
     (shard, share): (Shard, Share),
     socket: std::net::UdpSocket,
-    around: Surroundings,
+    (around, inherited): (Surroundings, Inheritance),
     watch: Watch,
 ) -> Result<JoinHandle<Report>, RunError> {
     let runtime = runtime()?;
@@ -315,7 +326,7 @@ fn start_shard(
         .map_err(|source| RunError::System { what: "to watch the socket", source })?;
     drop(guard);
     spawn("shard", watch, move || {
-        let driver = ShardDriver::new(shard, share, Socket::new(socket), around);
+        let driver = ShardDriver::new(shard, share, Socket::new(socket), around, inherited);
         runtime.block_on(driver.serve())
     })
 }

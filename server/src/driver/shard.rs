@@ -1,21 +1,25 @@
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
+mod restore;
+
 use std::collections::HashMap;
-use std::mem;
 use std::time::Duration;
+use std::{mem, vec};
 
 use myicq_wire::{Instant, MAX_DATAGRAM, Uin};
 use tokio::sync::{mpsc, oneshot};
 
+use self::restore::is_of_udp;
 use super::clock::Clock;
 use super::farewell::Farewell;
 use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
 use super::relay::RelayDesk;
 use super::report::Report;
+use super::saving::{Inheritance, Leftover};
 use super::socket::Socket;
 use super::tunnel::{Tunnel, address};
-use crate::frontend::myicq::TraceEvent;
+use crate::frontend::myicq::{SavedSession, TraceEvent};
 use crate::hub::{Refusal, RelayOrder};
 use crate::shard::{Input, Output, Post, Shard};
 use crate::share::Share;
@@ -53,6 +57,8 @@ pub(super) struct Surroundings {
     pub(super) tunnel: Option<Tunnel>,
     /// Where relays are ordered, if there are any.
     pub(super) relays: Option<RelayDesk>,
+    /// Where the sessions go at the end, if they are kept.
+    pub(super) leftovers: Option<mpsc::UnboundedSender<Leftover>>,
 }
 
 /// A shard and the world around it.
@@ -87,6 +93,8 @@ pub(super) struct ShardDriver {
     /// What there was no room for since the last that was sent to him.
     untold: u64,
     last_errand: u64,
+    /// Sessions of an earlier process that are still to go on.
+    unrestored: vec::IntoIter<SavedSession>,
 }
 
 /// What another shard is to get.
@@ -97,8 +105,16 @@ struct ForOther {
 }
 
 impl ShardDriver {
-    pub(super) fn new(shard: Shard, share: Share, socket: Socket, around: Surroundings) -> Self {
+    pub(super) fn new(
+        mut shard: Shard,
+        share: Share,
+        socket: Socket,
+        around: Surroundings,
+        inherited: Inheritance,
+    ) -> Self {
+        shard.begin_restore(inherited.start, inherited.last_serial);
         Self {
+            unrestored: inherited.sessions.into_iter(),
             shard,
             socket,
             clock: Clock::new(),
@@ -135,6 +151,7 @@ impl ShardDriver {
                 }
             }
         }
+        self.leave_sessions();
         self.report()
     }
 
@@ -154,6 +171,8 @@ impl ShardDriver {
             }
         }
         let now = self.clock.now();
+        self.restore_some(now).await;
+        self.flush().await;
         // More than once where much is due: what the first of it says leaves before the rest says anything.
         while self.shard.poll_timeout().is_some_and(|at| at <= now.instant) {
             self.shard.handle_input(now, Input::Timeout);
@@ -166,7 +185,8 @@ impl ShardDriver {
     async fn wait(&mut self) -> Option<Mail> {
         let stop = self.stopping_since.map(|since| since + SHUTDOWN_PATIENCE);
         let pause = self.is_held_up.then(|| self.clock.now().instant + PAUSE);
-        let deadline = self.shard.poll_timeout().into_iter().chain(stop).chain(pause).min();
+        let restoring = self.may_restore().then(Instant::default);
+        let deadline = self.shard.poll_timeout().into_iter().chain(stop).chain(pause).chain(restoring).min();
         let deadline = deadline.and_then(|at| self.clock.to_runtime(at));
         tokio::select! {
             biased;
@@ -207,6 +227,10 @@ impl ShardDriver {
                 Mail::Sessions(slot, to) => {
                     let _ = to.send(self.shard.sessions_from(now, slot, SESSIONS_MAX));
                 }
+                Mail::Save(slot, to) if self.unrestored.as_slice().is_empty() => {
+                    let _ = to.send(self.shard.save_from(slot, SESSIONS_MAX, is_of_udp));
+                }
+                Mail::Save(..) => {}
                 Mail::Trace(whom, to) => self.trace(whom, to),
                 Mail::Errand(work, to) => {
                     self.last_errand += 1;
@@ -427,8 +451,9 @@ mod tests {
             let (socket, address) = bind();
             addresses.push(address);
             let (mailboxes, store, passwords) = (mailboxes.clone(), store.clone(), passwords.clone());
-            let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel: None, relays: None };
-            ShardDriver::new(shard, share, Socket::new(socket), around)
+            let around =
+                Surroundings { mailbox, mailboxes, store, passwords, tunnel: None, relays: None, leftovers: None };
+            ShardDriver::new(shard, share, Socket::new(socket), around, Inheritance::default())
         });
         let drivers: Vec<_> = drivers.collect();
         let [first, second] = <[ShardDriver; 2]>::try_from(drivers).unwrap();

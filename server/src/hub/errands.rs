@@ -31,7 +31,7 @@ impl Hub {
     }
 
     /// A user is not in the store any more: whoever sees him sees him go, and nobody watches him from now on.
-    fn on_user_removed(&mut self, uin: Uin) {
+    pub(super) fn on_user_removed(&mut self, uin: Uin) {
         // A login that was judged while the store was at it must not be believed again.
         self.verifiers.on_change(uin);
         if let Some(session) = self.session_of(uin)

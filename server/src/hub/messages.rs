@@ -220,7 +220,8 @@ impl Hub {
         let message = self.deliveries.new_message(id, now.unix, said);
         let state = DeliveryState::Leaving;
         let mut delivery = Delivery { message: Arc::clone(&message), sender, state, next: MessageId::default() };
-        let Some(user) = self.online.get_mut(said.to) else { return self.store_message(id, delivery) };
+        let here = self.online.get_mut(said.to).filter(|_| !self.stopping);
+        let Some(user) = here else { return self.store_message(id, delivery) };
         let deadline = now.instant + self.config.session.delivery_hold;
         match &mut user.mailbox {
             Mailbox::Direct if user.flight.count < IN_FLIGHT_MAX => {

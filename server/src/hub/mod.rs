@@ -18,6 +18,7 @@ mod presence;
 mod profiles;
 mod rates;
 mod receipts;
+mod refusal;
 mod relay;
 mod search;
 mod throttle;
@@ -36,6 +37,7 @@ use rand::rngs::StdRng;
 pub use broadcasts::broadcast_work;
 pub use password::Password;
 pub use receipts::{Accepted, Receipt};
+pub use refusal::Refusal;
 pub use relay::RelayOrder;
 pub use types::*;
 
@@ -88,6 +90,8 @@ pub struct Hub {
     waiting: HashMap<Ticket, Waiting>,
     /// Logins and registrations among those.
     attempts: usize,
+    /// What is said from now on goes to the store: nobody waits for a recipient any more.
+    stopping: bool,
     last_ticket: u64,
     letters: VecDeque<Letter>,
     /// Those for users of other shards, and which.
@@ -108,6 +112,7 @@ pub struct Hub {
 enum Load {
     LastMessage,
     Broadcasts,
+    Account,
     Contacts,
     Messages,
     LastBroadcast,
@@ -120,6 +125,7 @@ enum Waiting {
     RegistrationHash(Attempt),
     Registration(Attempt),
     Contacts(Question),
+    OwnAccount(SessionKey),
     OwnContacts(SessionKey),
     Profile(Question, Uin),
     NewPassword {
@@ -195,6 +201,7 @@ impl Hub {
             retries: VecDeque::new(),
             waiting: HashMap::new(),
             attempts: 0,
+            stopping: false,
             last_ticket: 0,
             letters: VecDeque::new(),
             posted: VecDeque::new(),
@@ -241,6 +248,11 @@ impl Hub {
     /// What the user of a session is shown as, as long as it is open.
     pub fn status(&self, session: SessionKey) -> Option<Status> {
         self.online.get(session.uin).filter(|user| user.session == session).map(|user| user.status)
+    }
+
+    /// What the user of a session is shown as, and where he is, as long as it is open.
+    pub fn whereabouts(&self, session: SessionKey) -> Option<(Status, Place)> {
+        self.online.whereabouts(session)
     }
 
     /// What a session asks. Questions of a session that is not open are dropped.
@@ -293,6 +305,7 @@ impl Hub {
                 };
                 self.answer(question, answer);
             }
+            Waiting::OwnAccount(session) => self.on_own_account(now, session, &reply.outcome),
             Waiting::OwnContacts(session) => self.on_own_contacts(now, session, reply.outcome),
             Waiting::Profile(question, of) => {
                 let answer = match reply.outcome {
@@ -347,6 +360,7 @@ impl Hub {
         {
             self.retries.pop_front();
             match (session.filter(|&session| self.online.is_open(session)), load) {
+                (Some(session), Load::Account) => self.load_account(session),
                 (Some(session), Load::Contacts) => self.load_contacts(session),
                 (Some(session), Load::Messages) => self.load_messages(session.uin),
                 (Some(session), Load::LastBroadcast) => self.begin_reading(session),
@@ -360,6 +374,7 @@ impl Hub {
 
     /// Stores at once what waits for its recipient's acknowledgement.
     pub fn begin_shutdown(&mut self, now: Now) {
+        self.stopping = true;
         self.store_overdue(Instant(u64::MAX));
         self.settle(now);
     }

@@ -95,6 +95,13 @@ impl Users {
         presence::is_visible(status).then_some(Presence { uin, status, place })
     }
 
+    /// What the user of a session wants to be shown as, and where he is.
+    pub(super) fn whereabouts(&self, session: SessionKey) -> Option<(Status, Place)> {
+        let place = position(session.slot)?;
+        let user = self.slots.get(place)?.as_ref().filter(|user| user.session == session)?;
+        Some((user.status, self.details.get(place)?.as_ref()?.place))
+    }
+
     /// Whose session is in a slot, if there is somebody in it; `None` behind the last slot.
     pub(super) fn in_slot(&self, slot: usize) -> Option<Option<SessionKey>> {
         self.slots.get(slot).map(|user| user.as_ref().map(|user| user.session))

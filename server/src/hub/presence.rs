@@ -6,9 +6,10 @@ use super::broadcasts::Reading;
 use super::messages::Mailbox;
 use super::rates::Bucket;
 use super::{
-    Answer, Content, Details, Effect, Flight, Hub, List, Online, Place, Presence, Question, Refusal, SessionKey, Sight,
-    Tell,
+    Answer, Content, Details, Effect, Flight, Hub, List, Load, Online, Place, Presence, Question, Refusal, SessionKey,
+    Sight, Tell, Waiting,
 };
+use crate::store::{Outcome, Work};
 use crate::time::Now;
 
 /// To others an invisible user is offline.
@@ -59,6 +60,35 @@ impl Hub {
         self.settle(now);
     }
 
+    /// A session of an earlier process goes on. Its user may have been removed while there was none.
+    pub fn restore(&mut self, now: Now, session: SessionKey, status: Status, place: Place) {
+        self.open(now, session, status, place);
+        if self.online.is_open(session) {
+            self.load_account(session);
+        }
+    }
+
+    /// The client of a session that goes on has said what its user is to be shown as.
+    pub fn resume(&mut self, now: Now, session: SessionKey, status: Status) {
+        if self.online.is_open(session) {
+            self.show_as(session, at_login(status));
+            self.settle(now);
+        }
+    }
+
+    pub(super) fn load_account(&mut self, session: SessionKey) {
+        self.ask_store(Work::LoadAccount { uin: session.uin }, Waiting::OwnAccount(session));
+    }
+
+    pub(super) fn on_own_account(&mut self, now: Now, session: SessionKey, outcome: &Outcome) {
+        match outcome {
+            Outcome::Account(Some(_)) => {}
+            Outcome::Account(None) if self.online.is_open(session) => self.on_user_removed(session.uin),
+            Outcome::Account(None) => {}
+            _ => self.load_later(now, Some(session), Load::Account),
+        }
+    }
+
     /// A session has ended. What it has not acknowledged is kept for the next one.
     pub fn close(&mut self, now: Now, session: SessionKey) {
         if self.forget_session(session) {
@@ -86,11 +116,16 @@ impl Hub {
     }
 
     pub(super) fn change_status(&mut self, question: Question, status: Status) {
-        let uin = question.session.uin;
-        let Some(user) = self.online.get_mut(uin) else { return };
         if status.0 > Status::INVISIBLE.0 {
             return self.answer(question, Answer::Refused(Refusal::Malformed));
         }
+        self.show_as(question.session, status);
+        self.answer(question, Answer::Done);
+    }
+
+    fn show_as(&mut self, session: SessionKey, status: Status) {
+        let uin = session.uin;
+        let Some(user) = self.online.get_mut(uin) else { return };
         let before = std::mem::replace(&mut user.status, status);
         let presence = self.online.presence(uin);
         self.share.show(uin, is_visible(before), is_visible(status));
@@ -103,11 +138,10 @@ impl Hub {
             Some(presence) => self.announce(uin, Sight::Came(presence)),
             None if is_visible(before) => {
                 self.announce(uin, Sight::Gone(uin));
-                self.exit_groups(question.session);
+                self.exit_groups(session);
             }
             None => {}
         }
-        self.answer(question, Answer::Done);
     }
 
     /// Shows a user to all who watch him: one letter for each of the other shards.

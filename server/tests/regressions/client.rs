@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use myicq_wire::cipher::{CipherForm, Iv, Key};
 use myicq_wire::{
     Address, Capabilities, Command, Envelope, Login, LoginError, LoginReply, MessageKind, NewUin, RefusalReason,
-    Refused, Reply, Request, Sealing, Secret, SendMessage, Seq, ServerHeader, ServerMessage, SessionId, Status, Str,
-    Uin, encode_request, message,
+    Refused, Reply, Request, Resume, ResumeReply, Sealing, Secret, SendMessage, Seq, ServerHeader, ServerMessage,
+    SessionId, Status, Str, Uin, encode_request, message,
 };
 
 use crate::scene::{PASSWORD, Scene};
@@ -75,6 +75,14 @@ impl Client {
     pub(crate) fn send(&mut self, scene: &mut Scene, request: &Request<'_>) {
         let datagram = self.encode(request);
         scene.datagram(self.address, &datagram);
+    }
+
+    /// Answers a server that has started again.
+    pub(crate) fn resume(&self, scene: &mut Scene, resume: Resume) {
+        let form = if self.offer.has(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
+        let envelope = Envelope { reserved: 0, uin: self.uin, session: self.session, seq: None };
+        let sealing = Some(Sealing { key: &self.key, form });
+        scene.datagram(self.address, &encode(&envelope, &Request::Resume(resume), sealing));
     }
 
     pub(crate) fn say(&mut self, scene: &mut Scene, to: Uin, words: &str) {
@@ -166,6 +174,10 @@ impl Heard {
 
     pub(crate) fn login_error(&self) -> Option<LoginError> {
         if let Reply::Login(LoginReply::Refused(error)) = self.reply() { Some(error) } else { None }
+    }
+
+    pub(crate) fn asks_to_resume(&self) -> Option<ResumeReply> {
+        if let Reply::Resume(resume) = self.reply() { Some(resume) } else { None }
     }
 
     pub(crate) fn refusal(&self) -> Option<RefusalReason> {

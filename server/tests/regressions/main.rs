@@ -19,6 +19,7 @@ mod receipts;
 mod reflection;
 mod registration;
 mod relays;
+mod restart;
 mod scene;
 mod search;
 mod verifiers;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use myicq_server::config::{Config, Security};
-use myicq_server::frontend::myicq::SessionView;
+use myicq_server::frontend::myicq::{SavedSession, SessionView};
 use myicq_server::hub::{PasswordJob, Refusal, RelayOrder};
 use myicq_server::store::{self, MemoryStore, Outcome, Ticket, Work};
 use myicq_server::{Input, Now, Output, Relays, Shard, Share, passwords};
@@ -66,6 +66,7 @@ pub(crate) struct Scene {
     wakeups: usize,
     asked: Asked,
     errands: Vec<(u64, Outcome)>,
+    starts: u64,
 }
 
 impl Scene {
@@ -104,6 +105,7 @@ impl Scene {
             wakeups: 0,
             asked: Asked::default(),
             errands: Vec::new(),
+            starts: 0,
         }
     }
 
@@ -113,6 +115,41 @@ impl Scene {
         self.store_requests.clear();
         self.password_jobs.clear();
         self.sent.clear();
+    }
+
+    /// The sessions as they are kept now.
+    pub(crate) fn saved(&self) -> Vec<SavedSession> {
+        let (page, next) = self.shard.save_from(0, usize::MAX, |_| true);
+        assert_eq!(next, None);
+        SavedSession::read_all(&page).unwrap()
+    }
+
+    /// The server is told to stop, does so, and is started again.
+    pub(crate) fn stop_and_start(&mut self) {
+        self.shard.begin_shutdown(self.now());
+        self.answer();
+        let (saved, sent) = (self.saved(), std::mem::take(&mut self.sent));
+        self.restart_with(saved, true);
+        self.sent.splice(..0, sent);
+    }
+
+    /// The server dies, and is started again on what it has stored and with these sessions.
+    pub(crate) fn restart_with(&mut self, mut saved: Vec<SavedSession>, is_exact: bool) {
+        self.begin_restart(&mut saved, is_exact);
+        self.restore(saved);
+    }
+
+    /// The first half of that: the sessions are still to go on.
+    pub(crate) fn begin_restart(&mut self, saved: &mut [SavedSession], is_exact: bool) {
+        self.restart();
+        self.starts += 1;
+        saved.iter_mut().for_each(|session| session.go_on(is_exact));
+        self.shard.begin_restore(self.starts, saved.iter().map(SavedSession::serial).max().unwrap_or(0));
+    }
+
+    /// The second half.
+    pub(crate) fn restore(&mut self, saved: Vec<SavedSession>) {
+        saved.into_iter().for_each(|session| self.input(Input::Restore(session)));
     }
 
     /// Sets the clock for people back. Timers do not notice.

@@ -144,7 +144,7 @@ impl Play {
             }
             Step::Wait { tenths } => self.wait(Duration::from_millis(100 * u64::from(tenths))),
             Step::Crash { chance } if chance < 16 => {
-                self.host.crash();
+                self.host.crash(self.now);
                 self.datagrams = 0;
             }
             Step::Crash { .. } => {}

@@ -78,6 +78,40 @@ impl History {
         Self { top, first: first.number(), ..Self::default() }
     }
 
+    /// Begins where all numbers up to `highest` are acknowledged.
+    pub(super) fn resumed(highest: Seq) -> Self {
+        let top = highest.number() / WORD_BITS;
+        let acknowledged = u64::MAX >> (WORD_BITS - 1 - highest.number() % WORD_BITS);
+        let newest = Word { heard: acknowledged, settled: acknowledged };
+        let recent = if top % 2 == 0 { [newest, Word::ACKNOWLEDGED] } else { [Word::ACKNOWLEDGED, newest] };
+        Self { recent, older: None, top, first: 0, depth: REACH + 1 }
+    }
+
+    /// The numbers up to `highest`, as far as the history reaches, that have not been acknowledged, the oldest first. What came before the
+    /// first that was heard is not among them.
+    pub(super) fn unsettled(&self, highest: Seq) -> impl Iterator<Item = Seq> {
+        (0..=REACH).rev().flat_map(move |behind| {
+            let number = self.top.wrapping_sub(behind) % WORDS;
+            let word = self.word(number);
+            let mut open = self.acknowledged(number).heard & !(word.heard & word.settled);
+            core::iter::from_fn(move || {
+                while open != 0 {
+                    let bit = open.trailing_zeros();
+                    open &= open - 1;
+                    let seq = u16::try_from(bit).ok().and_then(|bit| Seq::new(number * WORD_BITS + bit));
+                    let is_within = |seq: &Seq| {
+                        let ahead = seq.ahead_of(highest);
+                        ahead <= 0 && ahead.unsigned_abs() < HISTORY
+                    };
+                    if let Some(seq) = seq.filter(is_within) {
+                        return Some(seq);
+                    }
+                }
+                None
+            })
+        })
+    }
+
     /// What became of one of the last [`HISTORY`] numbers.
     pub(super) fn fate(&self, seq: Seq) -> Fate {
         self.word(seq.number() / WORD_BITS).fate(mask(seq.number()))

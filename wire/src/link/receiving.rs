@@ -63,6 +63,29 @@ impl Receiving {
         }
     }
 
+    /// As if all numbers up to `highest` had come and been acknowledged, but for these, which are welcome.
+    pub(super) fn resume(&mut self, retained: &mut Retained, highest: Option<Seq>, unsettled: &[Seq]) {
+        self.forget_early(retained);
+        *self = Self { highest, ..Self::new() };
+        let Some(highest) = highest else { return };
+        self.history = History::resumed(highest);
+        let is_within = |seq: &&Seq| {
+            let ahead = seq.ahead_of(highest);
+            ahead <= 0 && ahead.unsigned_abs() < HISTORY
+        };
+        unsettled.iter().filter(is_within).for_each(|seq| self.history.set(*seq, Fate::Refused));
+    }
+
+    /// The highest number that came.
+    pub(super) fn highest(&self) -> Option<Seq> {
+        self.highest
+    }
+
+    /// The numbers up to the highest that have not been acknowledged.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = Seq> {
+        self.highest.into_iter().flat_map(|highest| self.history.unsettled(highest))
+    }
+
     /// The next early datagram whose turn has come. It is open from here on.
     pub(super) fn release(&mut self, retained: &mut Retained) -> Option<(Seq, Vec<u8>)> {
         let next = self.highest?.next();

@@ -71,6 +71,30 @@ impl Sending {
         }
     }
 
+    /// In the place of one that had used so many numbers.
+    pub(super) fn resumed(next_seq: Seq, issued: u16, seed: u32) -> Self {
+        Self { issued, ..Self::new(next_seq, seed) }
+    }
+
+    /// The number of the oldest datagram that is not acknowledged; the next one where all are.
+    pub(super) fn oldest_seq(&self, retained: &Retained) -> Seq {
+        self.seq_at(retained, self.oldest)
+    }
+
+    /// The number of the first datagram that has not been sent.
+    pub(super) fn unsent_seq(&self, retained: &Retained) -> Seq {
+        self.seq_at(retained, self.waiting.filter(|_| self.queued > 0))
+    }
+
+    fn seq_at(&self, retained: &Retained, index: Option<Index>) -> Seq {
+        index.and_then(|index| retained.slot(index)).map_or(self.next_seq, |slot| slot.entry.seq)
+    }
+
+    /// The requests whose replies are retained.
+    pub(super) fn answered<'a>(&self, retained: &'a Retained) -> impl Iterator<Item = Seq> + use<'a> {
+        self.all(retained).filter_map(|(_, entry)| entry.answers)
+    }
+
     pub(super) fn set_ordered(&mut self) {
         self.is_ordered = true;
     }

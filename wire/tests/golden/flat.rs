@@ -96,6 +96,8 @@ records_without_text! {
     Typing { uin, is_typing }
     MessageRef { uin, id }
     Sent { id, is_delivered }
+    Resume { start, oldest, newest, status }
+    ResumeReply { start, first }
     RelayRequest { uin }
     RelayPass { port, number, token, wait, bytes }
     RelayOffered { from, pass }
@@ -223,14 +225,14 @@ bodies!(Request {
     Ack, GetContactList, Logout, UpdateUser, GetServerList, GetRemoteContactList;
     NewUin, Login, KeepAlive, ChangeStatus, UpdateContact, ModifyUser, SendMessage, SearchRandom, SearchCustom,
     AddFriend, DelFriend, BroadcastMessage, GetGroupList, SearchGroup, CreateGroup, EnterGroup, ExitGroup, GroupStart,
-    GroupMessage, GroupCommand, Typing, Read, Relay
+    GroupMessage, GroupCommand, Typing, Read, Resume, Relay
 });
 
 bodies!(Reply {
     Ack;
     NewUin, GetContactList, Login, KeepAlive, UpdateContact, UpdateUser, AddFriend, GetServerList, GetGroupList,
     SearchGroup, GetRemoteContactList, CreateGroup, EnterGroup, GroupMessage, UserOnline, UserOffline, MultiOnline,
-    StatusChanged, Message, Search, Typing, Read, Delivered, Sent, Refused, Relay, RelayOffered, GroupTypes,
+    StatusChanged, Message, Search, Typing, Read, Delivered, Sent, Refused, Resume, Relay, RelayOffered, GroupTypes,
     GroupEntered, GroupExited
 });
 

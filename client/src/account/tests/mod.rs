@@ -8,6 +8,7 @@ mod messages;
 mod registration;
 mod relay;
 mod requests;
+mod resume;
 
 use std::time::Duration;
 

@@ -185,6 +185,7 @@ fn human(event: &Event) -> String {
             format!("* connection lost: {reason}; next try in {} s", retry_in_ms.div_ceil(1_000))
         }
         Event::ConnectionResumed { .. } => "* connected again".to_owned(),
+        Event::ServerRestarted => "* the server has started again".to_owned(),
         Event::Message { from, domain, time, message, .. } => {
             format!("{} {} {}", Utc(*time), whom(from, domain), said(message))
         }

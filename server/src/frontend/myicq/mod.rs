@@ -11,6 +11,8 @@ mod profile;
 mod registration;
 mod replies;
 mod requests;
+mod restart;
+mod saved;
 mod search;
 mod session;
 mod sessions;
@@ -31,6 +33,9 @@ use self::login::{Origin, Pending};
 use self::outbox::Outbox;
 pub use self::registration::Registered;
 use self::registration::Registration;
+use self::restart::Restored;
+pub use self::restart::SavedPage;
+pub use self::saved::{NoSessions, SavedSession};
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use self::sessions::Sessions;
 use self::timers::Timers;
@@ -63,6 +68,10 @@ pub struct Frontend {
     rng: StdRng,
     counters: Counters,
     sessions: Sessions,
+    /// Those of an earlier process that are not quite as they were, by their slots. Few, and none but after a start.
+    restored: HashMap<u32, Restored>,
+    /// Which start of the server this is.
+    start: u64,
     /// What the links of the sessions and registrations keep.
     retained: Retained,
     /// Logins whose address was not proven when they began, the oldest first.
@@ -104,6 +113,8 @@ impl Frontend {
             rng,
             counters: Counters::default(),
             sessions: Sessions::default(),
+            restored: HashMap::new(),
+            start: 0,
             retained: Retained::new(),
             half_open: VecDeque::new(),
             waiting_for_proof: 0,
@@ -268,12 +279,16 @@ impl Frontend {
         let Some(key) = self.find_session(header.uin, header.session, hub) else {
             return self.on_stray(now, from, header, command);
         };
+        let is_asked = self.is_asked(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         if session.address != from {
             return self.counters.drop(Drop::WrongAddress);
         }
         session.last_heard = now.instant;
         self.touched.push(key);
+        if is_asked && command != Command::Logout {
+            return self.on_before_answer(now, key, command, datagram, hub);
+        }
         match (command, &mut session.half_open) {
             (Command::Ack, _) => self.on_ack(now, key, header, hub),
             // COMPAT: a client of 2003 sends a LOGOUT before the LOGIN that follows its registration; it may come late.
@@ -322,6 +337,7 @@ impl Frontend {
             session.link.drain(&mut self.retained).for_each(drop);
             self.timers.cancel(&mut session.link_timer);
             self.timers.cancel(&mut session.end_timer);
+            self.restored.remove(&key.slot);
             if session.half_open.is_some() {
                 self.leave_half_open(key, session.address.ip());
             }
@@ -347,6 +363,9 @@ impl Frontend {
             _ => {}
         }
         self.arm_end(now, key);
+        if self.asks_at(key).is_some_and(|at| at <= now.instant) {
+            self.ask(now, key);
+        }
         self.touched.push(key);
     }
 
@@ -383,10 +402,11 @@ impl Frontend {
 
     /// Sets the timer of what a session has to send.
     fn arm(&mut self, now: Now, key: SessionKey) {
+        let asks = self.asks_at(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let link = session.link.poll_timeout();
         let late = session.late_notices.as_ref().filter(|_| session.link.queued() == 0).map(|late| late.due());
-        match link.into_iter().chain(late).min() {
+        match link.into_iter().chain(late).chain(asks).min() {
             Some(deadline) => self.timers.arm(&mut session.link_timer, key.slot, now.instant, deadline),
             None => self.timers.cancel(&mut session.link_timer),
         }

@@ -99,6 +99,9 @@ impl Frontend {
 
     fn handle(&mut self, now: Now, key: SessionKey, seq: Seq, request: &Request<'_>, hub: &mut Hub) {
         match *request {
+            _ if self.is_in_doubt(key, seq, request) => {
+                self.refuse(now, key, (request.command(), seq), Refusal::InDoubt, hub);
+            }
             Request::KeepAlive(_) => self.on_keepalive(key, seq, hub.online_users()),
             Request::GetRemoteContactList => {
                 let domain = self.config.listen.domain.clone();

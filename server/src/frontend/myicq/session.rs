@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use myicq_wire::charset::Charset;
 use myicq_wire::cipher::{CipherForm, Key};
-use myicq_wire::link::Link;
+use myicq_wire::link::{Link, Snapshot};
 use myicq_wire::{
     Capabilities, ClientHeader, DecodeError, DecodeErrorKind, Envelope, Instant, Request, Seq, SessionId, Status, Uin,
     open_request,
 };
 
 use super::notices::LateNotices;
+use super::saved::SavedSession;
 use super::timers::TimerId;
 use crate::hub::Place;
 
@@ -101,6 +102,56 @@ impl Session {
             half_open: Some(Box::new(half_open)),
             link_timer: TimerId::NONE,
             end_timer: TimerId::NONE,
+        }
+    }
+
+    /// One of an earlier process. With ONCE its link says nothing before the client has answered.
+    pub(super) fn restored(saved: SavedSession, mut link: Link, now: Instant) -> Self {
+        let SavedSession { serial, uin, id, address, login_seq, granted, charset, form, key, .. } = saved;
+        if granted.contains(Capabilities::ONCE) {
+            link.set_ordered();
+            link.require_proof();
+        }
+        let (last_heard, late_notices, half_open) = (now, None, None);
+        let (link_timer, end_timer) = (TimerId::NONE, TimerId::NONE);
+        Self {
+            serial,
+            uin,
+            id,
+            address,
+            login_seq,
+            granted,
+            charset,
+            link,
+            last_heard,
+            late_notices,
+            key,
+            form,
+            half_open,
+            link_timer,
+            end_timer,
+        }
+    }
+
+    /// What is to be kept of it.
+    pub(super) fn saved(&self, status: Status, place: Place, link: Snapshot, is_exact: bool) -> SavedSession {
+        let Self { serial, uin, id, address, login_seq, granted, charset, form, ref key, .. } = *self;
+        let (key, Place { port, real_ip, .. }) = (key.clone(), place);
+        SavedSession {
+            uin,
+            id,
+            address,
+            serial,
+            login_seq,
+            granted,
+            charset,
+            form,
+            key,
+            status,
+            port,
+            real_ip,
+            link,
+            is_exact,
         }
     }
 

@@ -34,6 +34,19 @@ impl Sessions {
         Some(SessionKey { uin: id.0, slot, serial: self.last_serial })
     }
 
+    /// Logins from now on are later than the one of this serial.
+    pub(super) fn begin_after(&mut self, serial: u64) {
+        self.last_serial = self.last_serial.max(serial);
+    }
+
+    /// Takes in an open session that has its serial. `None` when there are 2^32 of them.
+    pub(super) fn insert_open(&mut self, session: Session) -> Option<SessionKey> {
+        let slot = u32::try_from(self.slots.vacant_key()).ok()?;
+        let key = SessionKey { uin: session.uin, slot, serial: session.serial };
+        self.slots.insert(session);
+        Some(key)
+    }
+
     /// The address of a session is proven: from now on the hub knows it.
     pub(super) fn on_proven(&mut self, key: SessionKey) -> Option<Box<HalfOpen>> {
         let session = self.slots.get_mut(usize::try_from(key.slot).ok()?).filter(|it| it.serial == key.serial)?;

@@ -170,6 +170,9 @@ pub enum Refusal {
     /// Too often in too short a time.
     #[error("too often in too short a time: try again later")]
     TooOften,
+    /// One has left as many messages for those who are away as a day has room for.
+    #[error("you have left as many messages for people who are away as a day has room for: try again tomorrow")]
+    DayFull,
     /// For a reason that this version does not know.
     #[error("refused with code {0}")]
     Other(u8),
@@ -228,6 +231,7 @@ impl From<RefusalReason> for Refusal {
             RefusalReason::NO_SUCH_GROUP => Self::NoSuchGroup,
             RefusalReason::TOO_MANY => Self::TooMany,
             RefusalReason::TOO_OFTEN => Self::TooOften,
+            RefusalReason::DAY_FULL => Self::DayFull,
             RefusalReason(code) => Self::Other(code),
         }
     }

@@ -187,6 +187,8 @@ number! {
         TOO_MANY = 11,
         /// Too often in too short a time; later.
         TOO_OFTEN = 12,
+        /// The sender has left as many messages for those who are away as a day has room for.
+        DAY_FULL = 13,
     }
 }
 

@@ -251,5 +251,6 @@ fn reason(refusal: Refusal) -> RefusalReason {
         Refusal::NoSuchGroup => RefusalReason::NO_SUCH_GROUP,
         Refusal::TooMany => RefusalReason::TOO_MANY,
         Refusal::TooOften => RefusalReason::TOO_OFTEN,
+        Refusal::DayFull => RefusalReason::DAY_FULL,
     }
 }

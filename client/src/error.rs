@@ -173,6 +173,9 @@ pub enum Refusal {
     /// The server was killed while it was at it. Perhaps it is done, perhaps not.
     #[error("the server was interrupted: whether it is done is not known")]
     InDoubt,
+    /// One has left as many messages for those who are away as a day has room for.
+    #[error("you have left as many messages for people who are away as a day has room for: try again tomorrow")]
+    DayFull,
     /// For a reason that this version does not know.
     #[error("refused with code {0}")]
     Other(u8),
@@ -232,6 +235,7 @@ impl From<RefusalReason> for Refusal {
             RefusalReason::TOO_MANY => Self::TooMany,
             RefusalReason::TOO_OFTEN => Self::TooOften,
             RefusalReason::IN_DOUBT => Self::InDoubt,
+            RefusalReason::DAY_FULL => Self::DayFull,
             RefusalReason(code) => Self::Other(code),
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use myicq_server::store::{
-    self, Database, DatabaseUrl, Message, MessageId, Outcome, Reply, Request, SqliteStore, Store, Ticket, Work,
+    self, Database, DatabaseUrl, Message, MessageId, Outcome, Reply, Request, Room, SqliteStore, Store, Ticket, Work,
 };
 use myicq_wire::charset::Charset;
 use myicq_wire::{MessageKind, Uin, UnixTime};
@@ -30,6 +30,9 @@ const ROUNDS: usize = 3;
 
 /// Recipients of the messages when nothing else is asked for.
 const RECIPIENTS: u32 = 1000;
+
+/// What the configuration has, but that each sender has as much to say as it takes.
+const ROOM: Room = Room { messages: 1000, bytes: 1 << 18, of_pair: 100, of_sender_in_a_day: usize::MAX };
 
 /// Ticks of the clock of /proc/self/stat in a second.
 const TICKS: f64 = 100.0;
@@ -88,7 +91,8 @@ impl Place {
         let mut left = users;
         while left > 0 {
             let batch = left.min(1024);
-            let create = || request(Work::CreateUser { password_hash: "$argon2id$".repeat(9) });
+            let create =
+                || request(Work::AddUser { uin: None, nick: String::new(), password_hash: "$argon2id$".repeat(9) });
             store.commit((0..batch).map(|_| create()).collect()).await;
             left -= batch;
         }
@@ -125,7 +129,7 @@ impl Messages {
             text: vec![b'x'; 64],
             charset: Charset::Gbk,
         };
-        Work::StoreMessage { message: Arc::new(message), max: 1000, pair_max: 100 }
+        Work::StoreMessage { message: Arc::new(message), room: ROOM }
     }
 }
 

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use myicq_wire::charset::Charset;
 
-use self::form::{Address, CharsetLabel, Domain, Folder, Number, OnOff, Or, Postgres, Time};
+use self::form::{Address, Addresses, CharsetLabel, Domain, Folder, Number, OnOff, Or, Postgres, Time};
 use self::groups::GroupTypes;
 use self::registration::RegistrationWord;
 use self::table::settings;
@@ -44,8 +44,9 @@ settings! {
     listen: Listen {
         /// Where to listen for datagrams; port 0: any free one.
         ///
-        /// By default only this machine gets in. There is one address, and one of IPv6 takes no IPv4.
-        restart udp as "listen": SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8000)), Address;
+        /// By default only this machine gets in. An address of IPv6 takes no IPv4: for both, name both, as in
+        /// "0.0.0.0:8000, [::]:8000".
+        restart udp as "listen": Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8000))], Addresses;
 
         /// Where to listen for connections of the TCP tunnel; off: nowhere; port 0: any free one.
         ///
@@ -158,7 +159,7 @@ settings! {
 
         /// Wrong passwords from one address, in a minute.
         ///
-        /// As ergo has it. Logins under way count until they turn out right, and each shard counts by itself.
+        /// As ergo has it. Logins under way count until they turn out right.
         live address_wrong_logins_per_minute: u32 = 10, Number(1..=1_000);
 
         /// From where users may register: this machine and private networks, everywhere, or nowhere.
@@ -253,6 +254,22 @@ settings! {
         ///
         /// As many as ejabberd stores.
         live offline_pair_max: usize = 100, Number(1..=1_000_000);
+
+        /// Bytes of the messages kept for one user who is away, at most.
+        ///
+        /// As many as 1,000 of the longest messages have. Times the users, this bounds the disk, also where `offline_max` is raised for
+        /// people who say little at a time.
+        live offline_bytes_max: usize = 512 * 1024, Number(1..=1 << 30);
+
+        /// Messages that one user leaves on a day for those who are away, at most; what they have fetched does not count.
+        ///
+        /// As many as ten mailboxes take from one user. Days are those of UTC.
+        live offline_day_max: usize = 1_000, Number(1..=1_000_000);
+
+        /// How long a message is kept for somebody who does not come.
+        ///
+        /// 30 days, as others have it. Its sender is not told.
+        live offline_lifetime: Duration = Duration::from_hours(30 * 24), Time(Duration::from_hours(1)..=Duration::from_hours(10 * 365 * 24));
 
         /// Bytes of a message's words, without the font, at most.
         ///

@@ -73,8 +73,10 @@ causes! {
         Received = "datagrams_received",
         /// A datagram went out.
         Sent = "datagrams_sent",
-        /// A user was made.
+        /// A user was made by a registration whose address is proven.
         Registered = "registrations",
+        /// Somebody who had been told his number is no user, because his address was never proven.
+        RegistrationUnproven = "registrations_never_proven",
         /// A registration failed.
         RegistrationFailed = "registrations_failed",
         /// A registration from an address from which nobody may register.
@@ -117,6 +119,8 @@ causes! {
         Probed = "probes",
         /// A message was delivered to a session and acknowledged by it.
         Delivered = "messages_delivered",
+        /// A stored message was forgotten, because its recipient had not come for it.
+        MessageExpired = "messages_expired",
         /// A notice of a delivery, of reading or of typing was not sent to a client that is slow to acknowledge.
         ReceiptDropped = "receipts_dropped",
         /// A relay was opened for who asked for it.
@@ -313,6 +317,13 @@ impl Counters {
     /// Counts an event.
     pub fn event(&mut self, event: Event) {
         count(&mut self.events, event as usize);
+    }
+
+    /// Counts an event that happened so often.
+    pub(crate) fn events_at_once(&mut self, event: Event, times: u64) {
+        if let Some(count) = self.events.get_mut(event as usize) {
+            *count += times;
+        }
     }
 
     /// Counts a datagram that could not be decoded.

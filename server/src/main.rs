@@ -63,7 +63,9 @@ fn run(args: RunArgs) -> Result<(), Failure> {
 /// Scripts wait for the first of these lines. One that has closed our output does not want it.
 fn announce(listening: &Listening) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "listening on udp {}", listening.udp);
+    for udp in &listening.udp {
+        let _ = writeln!(out, "listening on udp {udp}");
+    }
     if let Some(tunnel) = listening.tunnel {
         let _ = writeln!(out, "listening on tcp {tunnel}");
     }

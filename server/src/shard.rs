@@ -149,7 +149,9 @@ impl Shard {
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Relay(order, opened) => self.hub.handle_relay(now, order, opened),
             Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
-            Input::Post(Post::Registered(registered)) => self.frontend.handle_registered(now, registered),
+            Input::Post(Post::Registered(registered)) => {
+                self.frontend.handle_registered(now, registered, &mut self.hub)
+            }
             Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
             Input::Config(config) => {
                 self.hub.handle_config(Arc::clone(&config));

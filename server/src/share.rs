@@ -1,7 +1,12 @@
 //! Which users are whose, where a server has several shards.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use blake2::Blake2sMac;
+use blake2::digest::consts::U32;
+use blake2::digest::{KeyInit, Mac};
 
 use myicq_wire::{GroupId, UIN_AT, Uin};
 use rand::rngs::StdRng;
@@ -21,14 +26,29 @@ pub struct Share {
     count: u32,
     /// How many users are here and show it, in all shards. Nobody decides by it.
     visible: Arc<AtomicU32>,
-    /// What each shard shows to the others. With the count above, all that they have in common.
+    /// What each shard shows to the others.
     boards: Arc<[Board]>,
+    /// How often addresses have guessed at passwords, and by which key they have their places. With the two above, all that shards
+    /// have in common.
+    addresses: Arc<OnceLock<Addresses>>,
+}
+
+/// Cells of a table, made by the first shard that asks for it.
+struct Addresses {
+    key: [u8; 32],
+    cells: Arc<[AtomicU32]>,
+}
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Addresses").field("cells", &self.cells.len()).finish_non_exhaustive()
+    }
 }
 
 impl Share {
     /// All of the users.
     pub fn whole() -> Self {
-        Self { index: 0, count: 1, visible: Arc::default(), boards: boards(1) }
+        Self { index: 0, count: 1, visible: Arc::default(), boards: boards(1), addresses: Arc::default() }
     }
 
     /// The shares of a server with so many shards, from 1 to [`SHARDS_MAX`].
@@ -78,6 +98,17 @@ impl Share {
     pub(crate) fn number_from(&self, floor: u64) -> u64 {
         let (index, count) = (u64::from(self.index), u64::from(self.count));
         floor + (index + count - floor % count) % count
+    }
+
+    /// The key and the cells, for numbers that all shards count together. The first shard's random key makes theirs, and does not
+    /// come out by it.
+    pub(crate) fn addresses(&self, key: &[u8; 32], cells: usize) -> ([u8; 32], Arc<[AtomicU32]>) {
+        let Addresses { key, cells } = self.addresses.get_or_init(|| {
+            let derived = <Blake2sMac<U32> as KeyInit>::new(key.into()).chain_update(b"addresses").finalize();
+            let cells = (0..cells.max(1)).map(|_| AtomicU32::default()).collect();
+            Addresses { key: derived.into_bytes().into(), cells }
+        });
+        (*key, Arc::clone(cells))
     }
 
     /// How many users are here and show it.

@@ -139,7 +139,7 @@ impl Host {
     /// Makes users who share a password, behind the server's back.
     pub fn add_users(&mut self, count: u32, password: &[u8]) {
         let password_hash = passwords::hash(password, [1; 16], &self.config.security).unwrap();
-        let work = store::Work::CreateUser { password_hash };
+        let work = store::Work::AddUser { uin: None, nick: String::new(), password_hash };
         let request = store::Request { ticket: store::Ticket(0), work };
         for _ in 0..count {
             self.store.apply(&request);
@@ -190,7 +190,7 @@ impl Host {
     fn commit(&mut self, request: &store::Request) -> store::Reply {
         match request.work {
             store::Work::StoreMessage { .. } if self.forgets_messages => self.store.clone().apply(request),
-            store::Work::CreateUser { .. } if self.takes_no_users => {
+            store::Work::ReserveUin if self.takes_no_users => {
                 store::Reply { ticket: request.ticket, outcome: store::Outcome::Failed }
             }
             _ => self.store.apply(request),

@@ -53,7 +53,9 @@ impl Relay {
     pub fn new(online: u32, away: u32) -> Self {
         let mut config = config();
         // A benchmark says more than anybody reads.
-        (config.limits.offline_max, config.limits.offline_pair_max) = (usize::MAX, usize::MAX);
+        let limits = &mut config.limits;
+        (limits.offline_max, limits.offline_pair_max) = (usize::MAX, usize::MAX);
+        (limits.offline_bytes_max, limits.offline_day_max) = (usize::MAX, usize::MAX);
         let mut host = Host::new(config, Delays::NONE, 1);
         host.add_users(online + away, PASSWORD);
         let client = Client { logins: 0, seq: Seq::FIRST };

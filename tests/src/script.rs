@@ -4,7 +4,7 @@
 //! and the scene is played with every mixture of programs, unless a line `all use ours` or `all use the original`
 //! says otherwise. At the end nobody may have heard anything that no line speaks of.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use myicq_wire::{Authorization, GroupId, MessageKind, Status, Uin};
@@ -20,11 +20,22 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// Longer than any program tries.
 const GIVING_UP: Duration = Duration::from_secs(60);
 
-/// Plays a scene with every mixture of programs that it admits, and says how many those were.
+/// What came of a scene.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// How many mixtures of programs have played it.
+    pub mixtures: usize,
+    /// Requests that the server took, by name.
+    pub requests: BTreeSet<&'static str>,
+    /// What the server sent, by name.
+    pub replies: BTreeSet<&'static str>,
+}
+
+/// Plays a scene with every mixture of programs that it admits.
 ///
 /// # Errors
 /// The line that is not so, or is not understood, and why.
-pub fn play(scene: &str) -> Result<usize, String> {
+pub fn play(scene: &str) -> Result<Played, String> {
     let lines: Vec<(usize, &str)> = scene
         .lines()
         .enumerate()
@@ -40,14 +51,19 @@ pub fn play(scene: &str) -> Result<usize, String> {
         Some("the original") => vec![(1 << names.len()) - 1],
         Some(other) => return Err(format!("all use {other}: no such program")),
     };
+    let mut played = Played { mixtures: mixtures.len(), ..Played::default() };
     for &mixture in &mixtures {
         let mut stage = Stage::new(&names, mixture);
         for (number, line) in lines.iter().skip(1).filter(|(_, line)| !line.starts_with("all use ")) {
             stage.step(line).map_err(|why| format!("line {number}, {:?}: {line}\n    {why}", stage.programs()))?;
         }
         stage.curtain().map_err(|why| format!("at the end, {:?}: {why}", stage.programs()))?;
+        let counters = stage.world.host.counters();
+        let taken = counters.received().filter(|&(_, fate, count)| fate == "taken" && count > 0);
+        played.requests.extend(taken.map(|(name, ..)| name));
+        played.replies.extend(counters.sent_by_command().filter(|&(_, count)| count > 0).map(|(name, _)| name));
     }
-    Ok(mixtures.len())
+    Ok(played)
 }
 
 /// What somebody got to see and no line has spoken of yet.

@@ -101,7 +101,7 @@ pub struct World {
 impl World {
     /// A server that nobody has come to yet.
     pub fn new(shards: u32, config: Config, delays: Delays, seed: u64, weather: Weather) -> Self {
-        let server = config.listen.udp;
+        let server = config.listen.udp[0];
         Self {
             now: Instant(10_000_000),
             host: Host::with_shards(shards, config, delays, seed),
@@ -151,7 +151,9 @@ impl World {
     pub fn user(&mut self, program: Program, password: &str, config: &Config) -> usize {
         let password_hash = passwords::hash(password.as_bytes(), [1; 16], &config.security).unwrap();
         let user = self.person(program, password);
-        let Outcome::Created(uin) = self.store(Work::CreateUser { password_hash }) else { panic!("no user") };
+        let Outcome::Created(uin) = self.store(Work::AddUser { uin: None, nick: String::new(), password_hash }) else {
+            panic!("no user")
+        };
         self.users[user].uin = uin;
         user
     }

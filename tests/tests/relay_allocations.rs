@@ -46,7 +46,7 @@ impl Relay {
         let mut store = MemoryStore::default();
         let password_hash = passwords::hash(PASSWORD, [1; 16], &config().security).unwrap();
         for _ in 0..clients {
-            let work = Work::CreateUser { password_hash: password_hash.clone() };
+            let work = Work::AddUser { uin: None, nick: String::new(), password_hash: password_hash.clone() };
             store.apply(&store::Request { ticket: Ticket(0), work });
         }
         let client = |number: u32| Client {

@@ -189,6 +189,8 @@ number! {
         TOO_OFTEN = 12,
         /// The server was killed while it was at it: perhaps it is done, perhaps not.
         IN_DOUBT = 13,
+        /// The sender has left as many messages for those who are away as a day has room for.
+        DAY_FULL = 14,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use myicq_wire::link::{Link, Outgoing, Output, Retained, Timing, Token};
 use myicq_wire::{
-    Envelope, HEADER_LEN, Instant, MAX_DATAGRAM, NewUin, Reply, Request, Secret, Seq, ServerHeader, SessionId, Uin,
-    encode_request,
+    Capabilities, Envelope, HEADER_LEN, Instant, MAX_DATAGRAM, NewUin, Reply, Request, Secret, Seq, ServerHeader,
+    SessionId, Uin, encode_request,
 };
 use zeroize::Zeroize;
 
@@ -16,17 +16,21 @@ use crate::random::Random;
 #[derive(Debug)]
 pub struct Registration {
     session: SessionId,
+    /// The number of the NEW_UIN.
+    seq: Seq,
     link: Link,
     retained: Retained,
     timing: Timing,
+    /// The number that the server has given, which is the user's once it confirms it.
+    reserved: Option<Uin>,
     /// The acknowledgement of the reply.
     outbox: Option<Vec<u8>>,
     outcome: Option<Result<Uin, EndReason>>,
 }
 
 impl Registration {
-    /// The NEW_UIN is ready to be sent. It is repeated until the server answers; a server of this project makes one user
-    /// of all the repetitions.
+    /// The NEW_UIN is ready to be sent. It is repeated until the server answers; a server of this project makes one user of all the
+    /// repetitions, once it knows that its answer has come, and says so.
     ///
     /// # Errors
     /// None today: a [`Password`] fits.
@@ -35,7 +39,8 @@ impl Registration {
         let (mut link, mut retained) = (Link::new(entropy.first_seq, random.dword()), Retained::new());
         let mut buffer = [0; MAX_DATAGRAM];
         let seq = link.next_seq();
-        let envelope = Envelope { reserved: 0, uin: Uin::NONE, session: entropy.session, seq: Some(seq) };
+        let reserved = Capabilities::ONCE.0;
+        let envelope = Envelope { reserved, uin: Uin::NONE, session: entropy.session, seq: Some(seq) };
         let body = Request::NewUin(NewUin { password: Secret(password.as_bytes()) });
         let len = encode_request(&envelope, &body, Some(random.byte()), None, &mut buffer);
         let len = len.map_err(|_| Misuse::TooLarge)?;
@@ -45,17 +50,24 @@ impl Registration {
         buffer.zeroize();
         sent.map_err(|_| Misuse::TooManyRequests(0))?;
         let timing = timeouts.link;
-        Ok(Self { session: entropy.session, link, retained, timing, outbox: None, outcome: None })
+        Ok(Self { session: entropy.session, seq, link, retained, timing, reserved: None, outbox: None, outcome: None })
     }
 
     /// Takes a datagram from the server's address.
     pub fn handle_datagram(&mut self, datagram: &[u8]) {
         let Ok((header, body)) = ServerHeader::decode(datagram) else { return };
         let Some(command) = header.known_command().filter(|_| header.session == self.session) else { return };
-        let Ok(Reply::NewUin(reply)) = Reply::decode(command, body) else { return };
+        let reply = match (Reply::decode(command, body), self.reserved) {
+            (Ok(Reply::NewUin(reply)), _) => reply,
+            // To nobody but who has acknowledged the reply.
+            (Ok(Reply::Ack), Some(uin)) if header.ackseq == Some(self.seq) => return self.finish(Ok(uin)),
+            _ => return,
+        };
         match self.outcome {
             // COMPAT: a refusal is not acknowledged, as by the clients of 2003.
             None if reply.uin == Uin::NONE => return self.finish(Err(EndReason::RegistrationRefused)),
+            // The NEW_UIN goes on being repeated, and each repetition of the reply acknowledged, until the server has heard it.
+            None if Capabilities(header.reserved).contains(Capabilities::ONCE) => self.reserved = Some(reply.uin),
             None => self.finish(Ok(reply.uin)),
             // The reply again, because its acknowledgement was lost.
             Some(Ok(uin)) if uin == reply.uin => {}

@@ -197,6 +197,35 @@ impl Form for Address {
     }
 }
 
+/// Where to listen: one address, or one of each family.
+#[derive(Debug)]
+pub(super) struct Addresses;
+
+impl Form for Addresses {
+    type Value = Vec<SocketAddr>;
+
+    fn name(&self) -> String {
+        "ADDR:PORT,…".to_owned()
+    }
+
+    fn wanted(&self) -> String {
+        "an address and a port, as 0.0.0.0:8000 or [::1]:8000, or one of IPv4 and one of IPv6 with a comma between them"
+            .to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<Vec<SocketAddr>> {
+        let addresses: Option<Vec<SocketAddr>> = text.split(',').map(|address| address.trim().parse().ok()).collect();
+        addresses.filter(|addresses| match addresses[..] {
+            [one, other] => one.is_ipv4() != other.is_ipv4(),
+            ref addresses => addresses.len() == 1,
+        })
+    }
+
+    fn show(&self, value: &Vec<SocketAddr>) -> String {
+        value.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A path.
 #[derive(Debug)]
 pub(super) struct Folder;

@@ -15,7 +15,7 @@ pub struct Hint {
 /// Everything that stands out in a configuration.
 pub fn hints(config: &Config) -> Vec<Hint> {
     let defaults = Config::default();
-    let is_for_others = !config.listen.udp.ip().is_loopback();
+    let is_for_others = config.listen.for_others().is_some();
     let is_cheap = |security: &super::Security| {
         u64::from(security.argon2_memory_kib) * u64::from(security.argon2_iterations)
             < u64::from(defaults.security.argon2_memory_kib) * u64::from(defaults.security.argon2_iterations)
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_server_for_others_has_a_name_and_dear_hashes() {
         assert_eq!(keys(|_| ()), ["listen.udp"]);
-        let public = |config: &mut Config| config.listen.udp = ([0, 0, 0, 0], 8000).into();
+        let public = |config: &mut Config| config.listen.udp = vec![([0, 0, 0, 0], 8000).into()];
         assert_eq!(keys(public), ["listen.domain"]);
         let named = |config: &mut Config| {
             public(config);

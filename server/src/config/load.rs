@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::{Config, SETTINGS, Setting, Toml};
+use super::{Config, Listen, SETTINGS, Setting, Toml};
 
 /// One thing that is wrong with the configuration: one line that says what and what to do. What the system said is its source.
 #[derive(Debug, thiserror::Error)]
@@ -181,13 +181,21 @@ impl Sources {
     }
 }
 
+impl Listen {
+    /// An address on which others than this machine may get in.
+    pub fn for_others(&self) -> Option<&std::net::SocketAddr> {
+        self.udp.iter().find(|address| !address.ip().is_loopback())
+    }
+}
+
 impl Config {
     /// What no setting can see alone.
     ///
     /// # Errors
     /// Which values do not go together.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let mut listeners = [Some(self.listen.udp), self.listen.tunnel, self.listen.relay].into_iter().flatten();
+        let others = [self.listen.tunnel, self.listen.relay].into_iter().flatten();
+        let mut listeners = self.listen.udp.iter().copied().chain(others);
         if let Some(address) = listeners.find(|address| !self.limits.rates && !address.ip().is_loopback()) {
             return Err(ConfigError::RatesOff(address));
         }
@@ -420,6 +428,20 @@ mod tests {
         assert!(message.contains("only while every listener is on loopback, and 0.0.0.0:8000 is not"), "{message}");
         assert!(apply("[listen]\nudp = '[::1]:8000'\n[limits]\nrates = 'off'").is_ok());
         assert!(apply("[listen]\nrelay = '0.0.0.0:8001'\n[limits]\nrates = 'off'").is_err());
+        let both = apply("[listen]\nudp = '127.0.0.1:8000, [::]:8000'\n[limits]\nrates = 'off'").unwrap_err();
+        assert!(both.contains("and [::]:8000 is not"), "{both}");
+    }
+
+    #[test]
+    fn there_is_one_address_of_each_family() {
+        let udp = |text: &str| apply(&format!("[listen]\nudp = '{text}'"));
+        for sound in ["[::]:1", "0.0.0.0:8000,[::]:8000", "[::1]:8000 , 127.0.0.1:9"] {
+            assert!(udp(sound).is_ok(), "{sound}");
+        }
+        for junk in ["", ",", "127.0.0.1:1,", "127.0.0.1:1, 127.0.0.2:1", "[::1]:1,[::2]:1", "0.0.0.0:1,[::]:1,[::1]:2"]
+        {
+            assert!(udp(junk).unwrap_err().contains("one of IPv4 and one of IPv6"), "{junk}");
+        }
     }
 
     #[test]
@@ -434,7 +456,7 @@ mod tests {
             Sources { file: file.map(Path::to_owned), overrides: vec![listen(value)] }.load()
         };
         let loaded = load(Some(&path), "127.0.0.1:2").unwrap();
-        assert_eq!((loaded.config.listen.udp.port(), &*loaded.config.listen.domain), (2, "from.file"));
+        assert_eq!((loaded.config.listen.udp[0].port(), &*loaded.config.listen.domain), (2, "from.file"));
         assert_eq!(loaded.place(setting), Some("--listen"));
         let message = load(None, "nowhere").unwrap_err().to_string();
         assert!(

@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn what_is_new_must_go_with_what_stays() {
         let (mut old, mut new) = (Config::default(), Config::default());
-        old.listen.udp = ([0, 0, 0, 0], 8_000).into();
+        old.listen.udp = vec![([0, 0, 0, 0], 8_000).into()];
         new.limits.rates = false;
         assert!(matches!(old.reload(&new), Err(ConfigError::RatesOff(_))), "it still listens for everybody");
     }

@@ -73,7 +73,7 @@ mod tests {
     use super::super::UserRequest;
     use super::super::users::tests::{answers, problem};
     use super::*;
-    use crate::store::{MemoryStore, Request, Ticket};
+    use crate::store::{MemoryStore, Request, Room, Ticket};
 
     fn ask(store: &mut MemoryStore, work: Work) -> Outcome {
         store.apply(&Request { ticket: Ticket(0), work }).outcome
@@ -82,14 +82,16 @@ mod tests {
     #[tokio::test]
     async fn a_page_more_than_one_of_messages_comes_out_in_order() {
         let mut store = MemoryStore::default();
-        let Outcome::Created(uin) = ask(&mut store, Work::CreateUser { password_hash: "secret".to_owned() }) else {
+        let Outcome::Created(uin) =
+            ask(&mut store, Work::AddUser { uin: None, nick: String::new(), password_hash: "secret".to_owned() })
+        else {
             panic!("no user");
         };
         for id in 1..=PAGE as u64 + 1 {
             let (kind, text) = (MessageKind::TEXT, b"hello\xFFSimSun\xFF9\xFF0\xFF0".to_vec());
             let time = UnixTime(id * 1_000_000);
             let message = Message { id: MessageId(id), from: Uin(7), to: uin, time, kind, text, charset: Charset::Gbk };
-            let work = Work::StoreMessage { message: Arc::new(message), max: usize::MAX, pair_max: usize::MAX };
+            let work = Work::StoreMessage { message: Arc::new(message), room: Room::UNLIMITED };
             assert_eq!(ask(&mut store, work), Outcome::Stored(Ok(())));
         }
         let told = answers(&mut store, UserRequest::Export { uin: uin.0 }).await;
@@ -108,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_told_of_nobody() {
         let mut store = MemoryStore::default();
-        ask(&mut store, Work::CreateUser { password_hash: String::new() });
+        ask(&mut store, Work::AddUser { uin: None, nick: String::new(), password_hash: String::new() });
         for uin in [0, 10_000, 10_002, u32::MAX] {
             assert_eq!(problem(&answers(&mut store, UserRequest::Export { uin }).await), Problem::User);
         }

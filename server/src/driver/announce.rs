@@ -29,19 +29,21 @@ impl Drop for Announcement {
 
 /// Announces a server that other machines reach, if it is to be, and logs the line that invites to it. It serves its users whether
 /// that works or not.
-pub(super) fn start(config: &Config, listen: SocketAddr, random: &mut impl Rng) -> Option<Announcement> {
-    if listen.ip().is_loopback() {
-        return None;
-    }
+pub(super) fn start(config: &Config, listen: &[SocketAddr], random: &mut impl Rng) -> Option<Announcement> {
+    let outward = listen.iter().copied().filter(|address| !address.ip().is_loopback());
+    // A service has one port: what listens at another is for those who are told.
+    let mut listen: Vec<SocketAddr> = outward.collect();
+    let port = listen.first()?.port();
     let id = server_id_or_new(&config.store.data, random);
     let id = id.inspect_err(|error| tracing::warn!(%error, "no id for this server: it is not announced")).ok()?;
-    for address in reachable(listen).unwrap_or_default() {
+    for address in listen.iter().flat_map(|&address| reachable(address).unwrap_or_default()) {
         tracing::info!(invite = %Invite::new(address, &config.listen.domain, Some(id)), "clients can come by this line");
     }
     if !config.listen.announce {
         return None;
     }
-    let announced = announce(&config.listen.domain, id, listen);
+    listen.retain(|address| address.port() == port);
+    let announced = announce(&config.listen.domain, id, &listen);
     announced.inspect_err(|error| tracing::warn!(%error, "not announced on the network")).ok()
 }
 
@@ -60,22 +62,26 @@ pub fn reachable(listen: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     Ok(alike.map(|ip| SocketAddr::new(ip, listen.port())).collect())
 }
 
-fn announce(domain: &str, id: ServerId, listen: SocketAddr) -> Result<Announcement, mdns_sd::Error> {
+fn announce(domain: &str, id: ServerId, listen: &[SocketAddr]) -> Result<Announcement, mdns_sd::Error> {
     let announcement = Announcement(ServiceDaemon::new()?);
     announcement.0.register(service(domain, id, listen)?)?;
     Ok(announcement)
 }
 
-/// What is announced. Names have the id in them, so that two servers of one domain do not have to agree on who is called what.
-fn service(domain: &str, id: ServerId, listen: SocketAddr) -> Result<ServiceInfo, mdns_sd::Error> {
-    let everywhere = listen.ip().is_unspecified();
-    let addresses: Vec<IpAddr> = if everywhere { Vec::new() } else { vec![listen.ip()] };
+/// What is announced, with one port. Names have the id in them, so that two servers of one domain do not have to agree on who is called
+/// what.
+fn service(domain: &str, id: ServerId, listen: &[SocketAddr]) -> Result<ServiceInfo, mdns_sd::Error> {
+    let (everywhere, somewhere): (Vec<SocketAddr>, Vec<_>) =
+        listen.iter().copied().partition(|address: &SocketAddr| address.ip().is_unspecified());
+    let addresses: Vec<IpAddr> = somewhere.iter().map(|address| address.ip()).collect();
+    let port = listen.first().map_or(0, SocketAddr::port);
     let properties = [(DOMAIN_KEY, domain.to_owned()), (ID_KEY, id.to_string())];
     let (name, host) = (format!("{domain} {id}"), format!("myicqd-{id}.local."));
-    let mut service = ServiceInfo::new(SERVICE_TYPE, &name, &host, &*addresses, listen.port(), &properties[..])?;
-    if everywhere {
+    let mut service = ServiceInfo::new(SERVICE_TYPE, &name, &host, &*addresses, port, &properties[..])?;
+    if !everywhere.is_empty() {
         service = service.enable_addr_auto();
-        service.set_interfaces(vec![if listen.is_ipv4() { IfKind::IPv4 } else { IfKind::IPv6 }]);
+        let families = everywhere.iter().map(|address| if address.is_ipv4() { IfKind::IPv4 } else { IfKind::IPv6 });
+        service.set_interfaces(families.collect());
     }
     Ok(service)
 }
@@ -92,7 +98,8 @@ mod tests {
     const ID: ServerId = ServerId(0x0123_4567_89ab_cdef);
 
     fn announced(listen: &str) -> ServiceInfo {
-        service("chat.example.org", ID, listen.parse().unwrap()).unwrap()
+        let listen: Vec<SocketAddr> = listen.split(',').map(|address| address.parse().unwrap()).collect();
+        service("chat.example.org", ID, &listen).unwrap()
     }
 
     #[test]
@@ -101,6 +108,7 @@ mod tests {
         assert_eq!(service.get_type(), "_myicq._udp.local.");
         assert_eq!((service.get_port(), service.get_hostname()), (8_001, "myicqd-0123456789abcdef.local."));
         assert_eq!(*service.get_addresses(), HashSet::from([IpAddr::from([192, 0, 2, 7])]));
+        assert_eq!(announced("192.0.2.7:8001,[2001:db8::7]:8001").get_addresses().len(), 2);
         assert!(!service.is_addr_auto());
         assert_eq!(service.get_property_val_str("domain"), Some("chat.example.org"));
         assert_eq!(service.get_property_val_str("id"), Some("0123456789abcdef"));
@@ -108,14 +116,14 @@ mod tests {
 
     #[test]
     fn a_server_on_all_addresses_announces_those_that_there_are() {
-        for listen in ["0.0.0.0:8000", "[::]:8000"] {
+        for listen in ["0.0.0.0:8000", "[::]:8000", "0.0.0.0:8000,[::]:8000"] {
             assert!(announced(listen).is_addr_auto());
         }
     }
 
     #[test]
     fn the_longest_name_fits_a_label_of_dns() {
-        let service = service(&"a".repeat(40), ID, SocketAddr::from(([192, 0, 2, 7], 1))).unwrap();
+        let service = service(&"a".repeat(40), ID, &[SocketAddr::from(([192, 0, 2, 7], 1))]).unwrap();
         let label = service.get_fullname().strip_suffix(&format!(".{SERVICE_TYPE}")).unwrap();
         assert!(label.len() <= 63, "{label}");
     }
@@ -124,7 +132,7 @@ mod tests {
     fn a_server_of_this_machine_alone_is_not_announced() {
         let config = Config::default();
         assert!(config.listen.announce);
-        assert!(start(&config, config.listen.udp, &mut StdRng::seed_from_u64(7)).is_none());
+        assert!(start(&config, &config.listen.udp, &mut StdRng::seed_from_u64(7)).is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use myicq_wire::{Instant, UnixTime};
 
 use crate::time::Now;
 
-/// The clock of a shard, which starts with it.
+/// The clock of the shards, which starts with the server: what they count together they count by it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     start: tokio::time::Instant,

@@ -71,15 +71,33 @@ impl StoreMeter {
         }
     }
 
-    fn follow(&self, is_delete: bool, outcome: &Outcome) {
-        let (come, gone) = match outcome {
-            Outcome::Stored(Ok(())) => (1, 0),
-            Outcome::Done if is_delete => (0, 1),
-            Outcome::Removed(Some(messages)) => (0, *messages),
+    fn follow(&self, takes: Takes, outcome: &Outcome) {
+        let (come, gone) = match (takes, outcome) {
+            (_, Outcome::Stored(Ok(()))) => (1, 0),
+            (Takes::One, Outcome::Done) => (0, 1),
+            (Takes::Some, Outcome::Count(messages)) | (_, Outcome::Removed(Some(messages))) => (0, *messages),
             _ => return,
         };
         let kept = self.kept();
         self.kept.store(kept.saturating_add(come).saturating_sub(gone), Ordering::Relaxed);
+    }
+}
+
+/// What a request takes away of the messages that are kept.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    Nothing,
+    One,
+    Some,
+}
+
+impl Takes {
+    fn of(work: &Work) -> Self {
+        match work {
+            Work::DeleteMessage { .. } => Self::One,
+            Work::ExpireMessages { .. } => Self::Some,
+            _ => Self::Nothing,
+        }
     }
 }
 
@@ -103,15 +121,14 @@ impl<S> Metered<S> {
 
 impl<S: Store + Send> Store for Metered<S> {
     async fn commit(&mut self, batch: Vec<Request>) -> Vec<Reply> {
-        let deletes: Vec<bool> =
-            batch.iter().map(|request| matches!(request.work, Work::DeleteMessage { .. })).collect();
+        let takes: Vec<Takes> = batch.iter().map(|request| Takes::of(&request.work)).collect();
         #[expect(clippy::disallowed_methods, reason = "the driver measures the store")]
         let begin = Instant::now();
         let replies = self.store.commit(batch).await;
         let times = if self.is_writer { &self.meter.commits } else { &self.meter.reads };
         times.record(begin);
-        for (reply, is_delete) in replies.iter().zip(deletes) {
-            self.meter.follow(is_delete, &reply.outcome);
+        for (reply, takes) in replies.iter().zip(takes) {
+            self.meter.follow(takes, &reply.outcome);
         }
         replies
     }
@@ -122,7 +139,7 @@ mod tests {
     use myicq_wire::Uin;
 
     use super::*;
-    use crate::store::{MemoryStore, Message, MessageId};
+    use crate::store::{MemoryStore, Message, MessageId, Room};
 
     fn requests(works: impl IntoIterator<Item = Work>) -> Vec<Request> {
         works.into_iter().map(|work| Request { ticket: Ticket(0), work }).collect()
@@ -133,9 +150,9 @@ mod tests {
         let mut store = MemoryStore::default();
         let keep = |id| {
             let message = Message { id: MessageId(id), to: Uin::FIRST, ..Message::default() };
-            Work::StoreMessage { message: Arc::new(message), max: 3, pair_max: 3 }
+            Work::StoreMessage { message: Arc::new(message), room: Room { messages: 3, ..Room::UNLIMITED } }
         };
-        let create = Work::CreateUser { password_hash: String::new() };
+        let create = Work::AddUser { uin: None, nick: String::new(), password_hash: String::new() };
         store.commit(requests([create, keep(1)])).await;
         let meter = Arc::new(StoreMeter::default());
         meter.count_kept(&mut store).await;
@@ -146,8 +163,11 @@ mod tests {
         assert_eq!(meter.kept(), 3);
         store.commit(requests([Work::DeleteMessage { recipient: Uin::FIRST, id: MessageId(2) }])).await;
         assert_eq!(meter.kept(), 2);
+        store.commit(requests([Work::ExpireMessages { before: MessageId(2), limit: 9 }])).await;
+        assert_eq!(meter.kept(), 1);
         store.commit(requests([Work::RemoveUser { uin: Uin::FIRST }])).await;
-        assert_eq!((meter.kept(), meter.commits().counts().iter().sum::<u64>()), (0, 3));
+        store.commit(requests([Work::CountMessages])).await;
+        assert_eq!((meter.kept(), meter.commits().counts().iter().sum::<u64>()), (0, 5));
         assert_eq!(meter.reads().counts().iter().sum::<u64>(), 0);
     }
 }

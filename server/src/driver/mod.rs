@@ -42,6 +42,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 pub use self::announce::reachable;
+use self::clock::Clock;
 pub use self::identity::server_id;
 use self::inquiry::Inquiry;
 use self::mail::{Mail, Mailboxes};
@@ -129,14 +130,21 @@ pub enum RunError {
 }
 
 /// Where a server is reached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Listening {
-    /// By datagrams.
-    pub udp: SocketAddr,
+    /// By datagrams: at least one address, in the order of the configuration.
+    pub udp: Vec<SocketAddr>,
     /// Through the tunnel, if that is on.
     pub tunnel: Option<SocketAddr>,
     /// For relays, if they are on.
     pub relay: Option<SocketAddr>,
+}
+
+impl Listening {
+    /// The first address for datagrams.
+    pub fn first_udp(&self) -> SocketAddr {
+        self.udp.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
 }
 
 /// Tells a server to stop, as SIGTERM does.
@@ -164,9 +172,7 @@ pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(Listenin
 async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
     let config = settings.config();
     let mut signals = Signals::new().map_err(|source| RunError::System { what: "signal handlers", source })?;
-    let sockets = socket::bind(config.listen.udp, shard_count(&config))?;
-    let address = sockets.first().map_or(Ok(config.listen.udp), std::net::UdpSocket::local_addr);
-    let address = address.map_err(|source| RunError::Socket { address: config.listen.udp, source })?;
+    let (sockets, addresses) = listen(&config)?;
     let metrics = match config.metrics.listen {
         Some(address) => Some(http::bind(address).await?),
         None => None,
@@ -186,7 +192,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     let store = store::start(config.store.clone(), mailboxes.clone(), watch.clone()).await?;
     let (passwords, mut threads) = passwords::start(&config.security, &mut seeds, &mailboxes, &watch)?;
     threads.push(store.thread);
-    let mut listening = Listening { udp: address, tunnel: None, relay: None };
+    let mut listening = Listening { udp: addresses.clone(), tunnel: None, relay: None };
     let mut tunnels = None;
     if let Some((listener, address)) = tunnel {
         let (tunnel, thread) = tunnel::start(listener, &config, &mailboxes, watch.clone())?;
@@ -209,23 +215,24 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         tokio::task::spawn_local(keeper.keep(mailboxes.clone(), leftovers, store.requests.clone()));
         leave
     });
+    let clock = Clock::new();
     let shards = shards.into_iter().zip(sockets).zip(receivers).zip(inherited);
-    let shards = shards.map(|(((shard, socket), mailbox), inherited)| {
+    let shards = shards.map(|(((shard, sockets), mailbox), inherited)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());
         let (tunnel, relays, leftovers) = (tunnels.clone(), relays.clone(), leftovers.clone());
-        let around = Surroundings { mailbox, mailboxes, store, passwords, tunnel, relays, leftovers };
-        start_shard(shard, socket, (around, inherited), watch.clone())
+        let around = Surroundings { clock, mailbox, mailboxes, store, passwords, tunnel, relays, leftovers };
+        start_shard(shard, sockets, (around, inherited), watch.clone())
     });
     let shards = shards.collect::<Result<Vec<_>, _>>()?;
     drop((store.requests, passwords, tunnels, relays, leftovers, watch));
-    tracing::info!(%address, shards = shards.len(), "listening");
-    let _announcement = announce::start(&config, address, &mut seeds);
+    tracing::info!(?addresses, shards = shards.len(), "listening");
+    let _announcement = announce::start(&config, &addresses, &mut seeds);
     let inquiry = Inquiry::new(mailboxes.clone(), store.meter, relay_meter);
     start_services(&config, metrics, &inquiry)?;
     let (stop, mut stopped) = mpsc::unbounded_channel();
     ready(listening, Stop(stop));
     #[cfg(unix)]
-    service::ready(address);
+    service::ready(&addresses);
 
     watch_over(&mut signals, &mut stopped, &mut ended, &inquiry, &mut settings).await?;
     // Each has reported how it ended.
@@ -234,6 +241,20 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         let _ = thread.join();
     }
     Ok(())
+}
+
+/// The sockets of each shard, one for each address, and the addresses.
+fn listen(config: &Config) -> Result<(Vec<Vec<std::net::UdpSocket>>, Vec<SocketAddr>), RunError> {
+    let (mut shards, mut addresses): (Vec<Vec<_>>, _) = (Vec::new(), Vec::new());
+    for &address in &config.listen.udp {
+        let sockets = socket::bind(address, shard_count(config))?;
+        let bound = sockets.first().map_or(Ok(address), std::net::UdpSocket::local_addr);
+        addresses.push(bound.map_err(|source| RunError::Socket { address, source })?);
+        // The system deals out either family among as many.
+        shards.resize_with(sockets.len(), Vec::new);
+        shards.iter_mut().zip(sockets).for_each(|(shard, socket)| shard.push(socket));
+    }
+    Ok((shards, addresses))
 }
 
 /// As many as the configuration says: by default one for each core that the system gives us.
@@ -315,18 +336,19 @@ fn start_control(_: &Arc<Config>, _: &Inquiry) {}
 
 fn start_shard(
     (shard, share): (Shard, Share),
-    socket: std::net::UdpSocket,
+    sockets: Vec<std::net::UdpSocket>,
     (around, inherited): (Surroundings, Inheritance),
     watch: Watch,
 ) -> Result<JoinHandle<Report>, RunError> {
     let runtime = runtime()?;
     let guard = runtime.enter();
-    #[expect(clippy::disallowed_methods, reason = "the driver owns the socket")]
-    let socket = tokio::net::UdpSocket::from_std(socket)
-        .map_err(|source| RunError::System { what: "to watch the socket", source })?;
+    #[expect(clippy::disallowed_methods, reason = "the driver owns the sockets")]
+    let sockets: io::Result<Vec<_>> = sockets.into_iter().map(tokio::net::UdpSocket::from_std).collect();
+    let sockets = sockets.map_err(|source| RunError::System { what: "to watch the sockets", source })?;
     drop(guard);
     spawn("shard", watch, move || {
-        let driver = ShardDriver::new(shard, share, Socket::new(socket), around, inherited);
+        let sockets = sockets.into_iter().map(Socket::new).collect();
+        let driver = ShardDriver::new(shard, share, sockets, around, inherited);
         runtime.block_on(driver.serve())
     })
 }

@@ -7,8 +7,9 @@ use sd_notify::NotifyState;
 use super::inquiry::{Inquiry, PATIENCE};
 
 /// The server is ready: it listens there.
-pub(super) fn ready(address: std::net::SocketAddr) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("listening on udp {address}"))]);
+pub(super) fn ready(addresses: &[std::net::SocketAddr]) {
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    tell(&[NotifyState::Ready, NotifyState::Status(&format!("listening on udp {}", addresses.join(", ")))]);
 }
 
 /// The configuration is being read again: [`reloaded`] follows.

@@ -4,12 +4,40 @@ use std::net::IpAddr;
 
 use myicq_wire::Uin;
 
-use super::{
-    Answer, Attempt, Effect, Hub, LoginRefusal, Password, PasswordJob, PasswordOutcome, PasswordResult, Refusal,
-    RegistrationRefusal, Waiting,
-};
-use crate::store::{Outcome, Work};
+use super::{Answer, Attempt, Effect, Hub, LoginRefusal, Password, Refusal, RegistrationRefusal, Waiting};
+use crate::store::{Outcome, Ticket, Work};
 use crate::time::Now;
+
+/// A password to be hashed or compared, away from the hub's thread: both take tens of milliseconds.
+#[derive(Debug)]
+pub struct PasswordJob {
+    /// Comes back with the result.
+    pub ticket: Ticket,
+    /// The password.
+    pub password: Password,
+    /// With what to compare it: a PHC string. `None`: make a new hash.
+    pub hash: Option<String>,
+}
+
+/// What came of a [`PasswordJob`].
+#[derive(Debug)]
+pub struct PasswordResult {
+    /// The job's.
+    pub ticket: Ticket,
+    /// What came of it.
+    pub outcome: PasswordOutcome,
+}
+
+/// What can come of it.
+#[derive(Debug)]
+pub enum PasswordOutcome {
+    /// A new hash: a PHC string.
+    Hash(String),
+    /// Whether the password fits the hash.
+    Fits(bool),
+    /// Neither: there was not enough memory.
+    Failed,
+}
 
 /// How far a login has come.
 #[derive(Debug)]
@@ -46,12 +74,12 @@ impl Hub {
         }
     }
 
-    /// Somebody wants a number: [`Effect::Registered`].
+    /// Somebody wants a number: [`Effect::Registered`]. He is no user before his address is proven.
     pub fn handle_registration(&mut self, now: Now, attempt: Attempt, ip: IpAddr, password: Password) {
         if let Err(refusal) = self.throttle.register(now.instant, ip, &self.config.limits) {
             self.effects.push_back(Effect::Registered(attempt, Err(refusal)));
-        } else if self.begin_attempt() {
-            self.ask_password(password, None, Waiting::RegistrationHash(attempt));
+        } else if self.newcomers.len() < self.config.limits.registrations_max && self.begin_attempt() {
+            self.ask_store(Work::ReserveUin, Waiting::Registration(attempt, password));
         } else {
             self.effects.push_back(Effect::Registered(attempt, Err(RegistrationRefusal::Failed)));
         }
@@ -71,8 +99,8 @@ impl Hub {
                 };
                 self.end_login(now, attempt, outcome);
             }
-            (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Hash(password_hash)) => {
-                self.ask_store(Work::CreateUser { password_hash }, Waiting::Registration(attempt));
+            (Some(Waiting::NewcomerHash(uin)), PasswordOutcome::Hash(hash)) => {
+                self.on_newcomer_hash(now, uin, Some(hash));
             }
             (Some(Waiting::NewPassword { question, uin, profile }), PasswordOutcome::Hash(hash)) => {
                 self.save_profile(question, uin, profile, Some(hash));
@@ -80,9 +108,7 @@ impl Hub {
             (Some(Waiting::Login(attempt, _)), PasswordOutcome::Failed) => {
                 self.end_login(now, attempt, Err(LoginRefusal::Unavailable));
             }
-            (Some(Waiting::RegistrationHash(attempt)), PasswordOutcome::Failed) => {
-                self.on_created(attempt, Outcome::Failed);
-            }
+            (Some(Waiting::NewcomerHash(uin)), PasswordOutcome::Failed) => self.on_newcomer_hash(now, uin, None),
             (Some(Waiting::NewPassword { question, .. }), PasswordOutcome::Failed) => {
                 self.answer(question, Answer::Refused(Refusal::Busy));
             }
@@ -105,19 +131,13 @@ impl Hub {
         self.ask_password(password, Some(hash), Waiting::Login(attempt, LoginStep::Password { known }));
     }
 
-    pub(super) fn on_created(&mut self, attempt: Attempt, outcome: Outcome) {
-        self.attempts -= 1;
-        let created = if let Outcome::Created(uin) = outcome { Ok(uin) } else { Err(RegistrationRefusal::Failed) };
-        self.effects.push_back(Effect::Registered(attempt, created));
-    }
-
     pub(super) fn ask_password(&mut self, password: Password, hash: Option<String>, waiting: Waiting) {
         let ticket = self.ticket(waiting);
         self.password_jobs.push_back(PasswordJob { ticket, password, hash });
     }
 
     /// Whether another login or registration may begin. What comes after them (profiles) is bounded by the sessions.
-    fn begin_attempt(&mut self) -> bool {
+    pub(super) fn begin_attempt(&mut self) -> bool {
         let room = self.attempts < self.share.part_of(self.config.limits.hash_queue_max);
         self.attempts += usize::from(room);
         room

@@ -18,7 +18,7 @@ use super::{
     Accepted, Answer, Content, Effect, Hub, Load, Question, Receipt, Refusal, SessionKey, Tell, Waiting, presence,
 };
 use crate::share::Share;
-use crate::store::{Message, MessageId, NotStored, Outcome, Work};
+use crate::store::{Message, MessageId, NotStored, Outcome, Room, Work};
 use crate::time::Now;
 
 /// Messages told to a session and not acknowledged by it. Beyond, they go to the store first and come from there. Fewer than
@@ -257,8 +257,12 @@ impl Hub {
         let limits = &self.config.limits;
         let work = Work::StoreMessage {
             message: Arc::clone(&delivery.message),
-            max: limits.offline_max,
-            pair_max: limits.offline_pair_max,
+            room: Room {
+                messages: limits.offline_max,
+                bytes: limits.offline_bytes_max,
+                of_pair: limits.offline_pair_max,
+                of_sender_in_a_day: limits.offline_day_max,
+            },
         };
         self.deliveries.messages.insert(id, delivery);
         self.ask_store(work, Waiting::MessageStored(id));
@@ -441,6 +445,7 @@ impl Hub {
             Outcome::Stored(Ok(())) => Ok(Accepted { id, delivered_to: None }),
             Outcome::Stored(Err(NotStored::NoSuchUser)) => Err(Refusal::NoSuchUser),
             Outcome::Stored(Err(NotStored::MailboxFull)) => Err(Refusal::MailboxFull),
+            Outcome::Stored(Err(NotStored::DayFull)) => Err(Refusal::DayFull),
             _ => Err(Refusal::Storage),
         };
         if delivery.state == DeliveryState::Storing {

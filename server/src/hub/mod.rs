@@ -9,9 +9,11 @@ mod broadcasts;
 mod contacts;
 mod directory;
 mod errands;
+mod expiry;
 mod groups;
 mod lists;
 mod messages;
+mod newcomers;
 mod online;
 mod password;
 mod presence;
@@ -34,6 +36,7 @@ use hashbrown::HashMap;
 use myicq_wire::{Instant, Status, Uin};
 use rand::rngs::StdRng;
 
+pub use accounts::{PasswordJob, PasswordOutcome, PasswordResult};
 pub use broadcasts::broadcast_work;
 pub use password::Password;
 pub use receipts::{Accepted, Receipt};
@@ -46,6 +49,7 @@ use self::broadcasts::Broadcasts;
 use self::groups::{Groups, Joining};
 use self::lists::{List, Lists};
 use self::messages::{Deliveries, Said, Sent};
+use self::newcomers::Newcomers;
 use self::online::{Details, Flight, Online, Users};
 use self::receipts::Subscribers;
 use self::relay::Partners;
@@ -71,6 +75,7 @@ pub struct Hub {
     dummy_hash: String,
     verifiers: Verifiers,
     throttle: Throttle,
+    newcomers: Newcomers,
     /// Users who are here. The others are in the store.
     online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
@@ -86,6 +91,8 @@ pub struct Hub {
     authorizing: BTreeMap<(Uin, Uin), VecDeque<Sent>>,
     /// What the store failed to load, for which session, and when it is asked again, the first first.
     retries: VecDeque<(Instant, Option<SessionKey>, Load)>,
+    /// When messages that are too old are forgotten next; not while that is under way, and not by the shards that leave it to another.
+    expiry: Option<Instant>,
     /// What is to go on when the store or a password job has answered.
     waiting: HashMap<Ticket, Waiting>,
     /// Logins and registrations among those.
@@ -107,7 +114,7 @@ pub struct Hub {
     errands: VecDeque<(u64, Outcome)>,
 }
 
-/// What a session, or the hub itself, needs of the store to begin with.
+/// What a session, or the hub itself, needs of the store.
 #[derive(Clone, Copy, Debug)]
 enum Load {
     LastMessage,
@@ -116,14 +123,17 @@ enum Load {
     Contacts,
     Messages,
     LastBroadcast,
+    /// Nothing to be loaded, but somebody to be written.
+    Newcomer(Uin),
 }
 
 /// What is to go on when an answer comes.
 #[derive(Debug)]
 enum Waiting {
     Login(Attempt, LoginStep),
-    RegistrationHash(Attempt),
-    Registration(Attempt),
+    Registration(Attempt, Password),
+    NewcomerHash(Uin),
+    Newcomer(Uin),
     Contacts(Question),
     OwnAccount(SessionKey),
     OwnContacts(SessionKey),
@@ -154,6 +164,7 @@ enum Waiting {
     /// So many, or fewer if there are no more.
     MessagesLoaded(SessionKey, usize),
     MessageDeleted,
+    Expired,
     LastMessage,
     Search(Question),
     Joining(Question, Joining),
@@ -182,10 +193,12 @@ impl Hub {
     /// # Errors
     /// Passwords cannot be hashed at the configured cost.
     pub fn new(config: Arc<Config>, share: Share, verifier_key: &[u8; 32], rng: StdRng) -> Result<Self, HashError> {
+        let first_expiry = expiry::first(&share);
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
             verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
             throttle: Throttle::new(verifier_key, &share),
+            newcomers: Newcomers::new(),
             online: Users::new(share.count()),
             config,
             share,
@@ -199,6 +212,7 @@ impl Hub {
             groups: Groups::default(),
             authorizing: BTreeMap::new(),
             retries: VecDeque::new(),
+            expiry: first_expiry,
             waiting: HashMap::new(),
             attempts: 0,
             stopping: false,
@@ -297,7 +311,8 @@ impl Hub {
         let Some(waiting) = self.waiting.remove(&reply.ticket) else { return };
         match waiting {
             Waiting::Login(attempt, step) => self.on_account(now, attempt, step, reply.outcome),
-            Waiting::Registration(attempt) => self.on_created(attempt, reply.outcome),
+            Waiting::Registration(attempt, password) => self.on_reserved(attempt, password, &reply.outcome),
+            Waiting::Newcomer(uin) => self.on_newcomer_written(now, uin, &reply.outcome),
             Waiting::Contacts(question) => {
                 let answer = match reply.outcome {
                     Outcome::Contacts(contacts) => Answer::Contacts(contacts),
@@ -329,6 +344,7 @@ impl Hub {
             Waiting::MessageStored(id) => self.on_stored(id, &reply.outcome),
             Waiting::MessagesLoaded(session, limit) => self.on_messages(now, session, limit, reply.outcome),
             Waiting::MessageDeleted | Waiting::BroadcastRead => {}
+            Waiting::Expired => self.on_expired(now, &reply.outcome),
             Waiting::LastMessage => self.on_last_message(now, &reply.outcome),
             Waiting::Search(question) => self.on_found(question, reply.outcome),
             Waiting::Joining(question, joining) => self.on_own_card(question, joining, reply.outcome),
@@ -336,7 +352,7 @@ impl Hub {
             Waiting::Broadcasts => self.on_broadcasts(now, reply.outcome),
             Waiting::LastBroadcast(session) => self.on_last_broadcast(now, session, &reply.outcome),
             Waiting::Errand { number, removed } => self.on_errand(number, removed, reply.outcome),
-            Waiting::RegistrationHash(_) | Waiting::NewPassword { .. } => {
+            Waiting::NewcomerHash(_) | Waiting::NewPassword { .. } => {
                 debug_assert!(false, "a password job's ticket came back from the store");
             }
         }
@@ -346,15 +362,16 @@ impl Hub {
     /// When [`Hub::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let retry = self.retries.front().map(|&(at, ..)| at);
-        let own = [self.deliveries.next_deadline(), self.broadcasts.next_deadline(), retry];
+        let own = [self.deliveries.next_deadline(), self.broadcasts.next_deadline(), retry, self.expiry];
         own.into_iter().flatten().min()
     }
 
-    /// Stores what has waited long enough for its recipient, tells the next of those who are to hear a broadcast, and loads what could not
-    /// be loaded.
+    /// Stores what has waited long enough for its recipient, tells the next of those who are to hear a broadcast, forgets what is too old,
+    /// and loads what could not be loaded.
     pub fn handle_timeout(&mut self, now: Now) {
         self.store_overdue(now.instant);
         self.walk(now);
+        self.expire(now);
         while let Some(&(at, session, load)) = self.retries.front()
             && at <= now.instant
         {
@@ -366,6 +383,7 @@ impl Hub {
                 (Some(session), Load::LastBroadcast) => self.begin_reading(session),
                 (_, Load::LastMessage) => self.load_last_message(),
                 (_, Load::Broadcasts) => self.load_broadcasts(),
+                (_, Load::Newcomer(uin)) => self.write_newcomer(now, uin),
                 (None, _) => {}
             }
         }

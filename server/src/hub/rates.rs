@@ -3,6 +3,8 @@
 //! A bucket is four bytes, so that it fits where it is looked at anyway. Those of users and addresses that may be anybody lie in
 //! tables of one length ([`Buckets`]): who forges addresses cannot make them grow.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use blake2::Blake2sMac;
@@ -38,8 +40,11 @@ impl Rate {
     }
 }
 
+/// How far behind the others a shard may be with what it takes for now.
+const LAG_MS: u32 = 10_000;
+
 /// When the bucket is empty: milliseconds of the clock, modulo 2^32; 0 for one that is. It is never further ahead than it takes a
-/// full one to run empty, so what seems to be lies far behind.
+/// full one to run empty, so what seems to be lies far behind; but for what a shard that is ahead has filled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Bucket(u32);
 
@@ -51,7 +56,8 @@ impl Bucket {
     /// How long it takes to run empty.
     fn level_ms(self, now: Instant, rate: Rate) -> u32 {
         let ahead = self.0.wrapping_sub(milliseconds(now));
-        if self.0 > 0 && ahead <= rate.span_ms() { ahead } else { 0 }
+        let is_ahead = self.0 > 0 && ahead <= rate.span_ms().saturating_add(LAG_MS);
+        if is_ahead { ahead.min(rate.span_ms()) } else { 0 }
     }
 
     /// Whether there is room for one more.
@@ -61,21 +67,22 @@ impl Bucket {
 
     /// Takes one more in, if there is room for it.
     pub(super) fn take(&mut self, now: Instant, rate: Rate) -> bool {
-        let has_room = self.has_room(now, rate);
-        if has_room {
-            self.fill(now, self.level_ms(now, rate) + rate.every_ms);
-        }
-        has_room
+        let fuller = self.with_one_more(now, rate);
+        *self = fuller.unwrap_or(*self);
+        fuller.is_some()
+    }
+
+    fn with_one_more(self, now: Instant, rate: Rate) -> Option<Self> {
+        self.has_room(now, rate).then(|| Self::filled(now, self.level_ms(now, rate) + rate.every_ms))
     }
 
     /// One that was taken in does not count.
-    fn give_back(&mut self, now: Instant, rate: Rate) {
-        let level = self.level_ms(now, rate).saturating_sub(rate.every_ms);
-        self.fill(now, level);
+    fn with_one_less(self, now: Instant, rate: Rate) -> Self {
+        Self::filled(now, self.level_ms(now, rate).saturating_sub(rate.every_ms))
     }
 
-    fn fill(&mut self, now: Instant, level_ms: u32) {
-        self.0 = milliseconds(now).wrapping_add(level_ms).max(1);
+    fn filled(now: Instant, level_ms: u32) -> Self {
+        Self(milliseconds(now).wrapping_add(level_ms).max(1))
     }
 }
 
@@ -83,39 +90,48 @@ impl Bucket {
 /// from being arranged.
 pub(super) const BUCKETS: usize = 1 << 16;
 
-/// The buckets of a great many users or addresses, at a place that is drawn for each.
+/// The buckets of a great many users or addresses, at a place that is drawn for each. Several shards may have them in common.
 pub(super) struct Buckets {
     keyed: Box<Blake2sMac<U8>>,
-    buckets: Box<[Bucket]>,
+    buckets: Arc<[AtomicU32]>,
 }
 
 impl Buckets {
     /// Empty ones. The key must be random.
     pub(super) fn new(key: &[u8; 32], count: usize) -> Self {
-        Self { keyed: Box::new(Blake2sMac::new(key.into())), buckets: vec![Bucket::default(); count.max(1)].into() }
+        Self::shared(key, (0..count.max(1)).map(|_| AtomicU32::default()).collect())
+    }
+
+    /// Those that all have who have the key and the buckets.
+    pub(super) fn shared(key: &[u8; 32], buckets: Arc<[AtomicU32]>) -> Self {
+        Self { keyed: Box::new(Blake2sMac::new(key.into())), buckets }
     }
 
     /// Whether there is room for one more of these.
-    pub(super) fn has_room(&mut self, of: u128, now: Instant, rate: Rate) -> bool {
-        self.bucket(of).is_some_and(|bucket| bucket.has_room(now, rate))
+    pub(super) fn has_room(&self, of: u128, now: Instant, rate: Rate) -> bool {
+        self.bucket(of).is_some_and(|bucket| Bucket(bucket.load(Ordering::Relaxed)).has_room(now, rate))
     }
 
     /// Takes in one more, if there is room for it.
-    pub(super) fn take(&mut self, of: u128, now: Instant, rate: Rate) -> bool {
-        self.bucket(of).is_some_and(|bucket| bucket.take(now, rate))
+    pub(super) fn take(&self, of: u128, now: Instant, rate: Rate) -> bool {
+        self.change(of, |bucket| bucket.with_one_more(now, rate))
     }
 
     /// One that was taken in does not count.
-    pub(super) fn give_back(&mut self, of: u128, now: Instant, rate: Rate) {
-        if let Some(bucket) = self.bucket(of) {
-            bucket.give_back(now, rate);
-        }
+    pub(super) fn give_back(&self, of: u128, now: Instant, rate: Rate) {
+        self.change(of, |bucket| Some(bucket.with_one_less(now, rate)));
     }
 
-    fn bucket(&mut self, of: u128) -> Option<&mut Bucket> {
+    fn change(&self, of: u128, change: impl Fn(Bucket) -> Option<Bucket>) -> bool {
+        // Nothing else is read by what a bucket holds, so that no order is needed.
+        let change = |bucket| change(Bucket(bucket)).map(|Bucket(changed)| changed);
+        self.bucket(of).is_some_and(|it| it.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok())
+    }
+
+    fn bucket(&self, of: u128) -> Option<&AtomicU32> {
         let mac = Blake2sMac::clone(&self.keyed).chain_update(of.to_be_bytes()).finalize().into_bytes();
         let place = u64::from_be_bytes(mac.into()) % u64::try_from(self.buckets.len()).unwrap_or(1);
-        self.buckets.get_mut(usize::try_from(place).ok()?)
+        self.buckets.get(usize::try_from(place).ok()?)
     }
 }
 
@@ -170,7 +186,7 @@ mod tests {
         let (mut bucket, rate) = (Bucket::default(), Rate::of(3, Duration::from_mins(1)));
         for _ in 0..100 {
             assert!(bucket.take(at(7), rate));
-            bucket.give_back(at(7), rate);
+            bucket = bucket.with_one_less(at(7), rate);
         }
         assert_eq!((0..9).filter(|_| bucket.take(at(7), rate)).count(), 3);
     }
@@ -196,9 +212,19 @@ mod tests {
         }
     }
 
+    /// Otherwise what is full for one shard would seem to lie far behind for another that is late.
+    #[test]
+    fn what_is_full_is_full_for_a_shard_that_is_late_too() {
+        let rate = Rate::of(10, Duration::from_mins(1));
+        let mut bucket = Bucket::default();
+        assert_eq!((0..99).filter(|_| bucket.take(at(100), rate)).count(), 10);
+        assert!(!bucket.take(at(91), rate) && !bucket.take(at(99), rate));
+        assert_eq!((0..99).filter(|_| bucket.take(at(160), rate)).count(), 10);
+    }
+
     #[test]
     fn one_of_a_table_does_not_fill_another() {
-        let (mut buckets, rate) = (Buckets::new(&[7; 32], BUCKETS), Rate::of(3, Duration::from_mins(1)));
+        let (buckets, rate) = (Buckets::new(&[7; 32], BUCKETS), Rate::of(3, Duration::from_mins(1)));
         assert_eq!((0..9).filter(|_| buckets.take(1, at(1), rate)).count(), 3);
         assert!(!buckets.has_room(1, at(1), rate) && buckets.has_room(2, at(1), rate));
         buckets.give_back(1, at(1), rate);

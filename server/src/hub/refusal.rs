@@ -5,7 +5,7 @@
 pub enum Refusal {
     /// There is no such user.
     NoSuchUser,
-    /// The recipient has as many stored messages as may be.
+    /// The recipient has as many stored messages as may be, or as many bytes of them, or as many from this sender.
     MailboxFull,
     /// A text is longer than may be.
     TooLong,
@@ -29,11 +29,13 @@ pub enum Refusal {
     TooOften,
     /// Perhaps it is so, perhaps not: the process that was asked first was killed.
     InDoubt,
+    /// The sender has left as many messages for those who are away as a day has room for.
+    DayFull,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoSuchUser,
         Self::MailboxFull,
         Self::TooLong,
@@ -47,6 +49,7 @@ impl Refusal {
         Self::TooMany,
         Self::TooOften,
         Self::InDoubt,
+        Self::DayFull,
     ];
 
     /// The name under which it is counted.
@@ -65,6 +68,7 @@ impl Refusal {
             Self::TooMany => "too_many",
             Self::TooOften => "too_often",
             Self::InDoubt => "in_doubt",
+            Self::DayFull => "day_full",
         }
     }
 }

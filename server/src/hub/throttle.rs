@@ -1,7 +1,7 @@
 //! How often users and addresses may try to log in and to register, before there is a session.
 //!
 //! Logins count against their user and their address while they are under way, and afterwards only those whose password was
-//! wrong: an office behind one address that logs in at nine is not held up. Whoever guesses at a user's password uses up what
+//! wrong, on all shards together: an office behind one address that logs in at nine is not held up. Whoever guesses at a user's password uses up what
 //! strangers may try for that user, not what he may try from where he logged in last.
 
 use std::net::IpAddr;
@@ -67,9 +67,11 @@ impl Throttle {
     /// Nothing is used up. The key must be random.
     pub(super) fn new(key: &[u8; 32], share: &Share) -> Self {
         let buckets = || Buckets::new(key, share.part_of(BUCKETS));
+        let (addresses_key, addresses) = share.addresses(key, BUCKETS);
         Self {
             users: buckets(),
-            addresses: buckets(),
+            // Whoever guesses at many users from one address speaks to many shards.
+            addresses: Buckets::shared(&addresses_key, addresses),
             registrations: buckets(),
             homes: HashMap::new(),
             homes_max: share.part_of(HOMES_MAX),
@@ -85,7 +87,7 @@ impl Throttle {
 
     /// Whether a password may be tried at all, be it by a look at the verifiers: otherwise those would answer a guess that argon2
     /// never sees.
-    pub(super) fn may_try(&mut self, now: Instant, uin: Uin, ip: IpAddr, limits: &Limits) -> bool {
+    pub(super) fn may_try(&self, now: Instant, uin: Uin, ip: IpAddr, limits: &Limits) -> bool {
         let user = self.login(uin, ip).user;
         !limits.rates || self.users.has_room(user, now, user_rate(limits))
     }

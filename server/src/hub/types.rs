@@ -266,8 +266,13 @@ pub enum Effect {
     Answer(Question, Answer),
     /// A login was right, or not.
     LoggedIn(Attempt, Result<(), LoginRefusal>),
-    /// A registration made a user, or not.
-    Registered(Attempt, Result<Uin, RegistrationRefusal>),
+    /// A registration has a number, and the password comes back; or it is refused. Whoever the number belongs to is to
+    /// [expect](super::Hub::expect_newcomer) the newcomer before his client hears of it.
+    Registered(Attempt, Result<(Uin, Password), RegistrationRefusal>),
+    /// A newcomer whose address was proven is a user now; or he is not, because his number is another's.
+    Arrived(Uin, bool),
+    /// So many messages were forgotten, because nobody had come for them.
+    Expired(u64),
     /// There is no such user any more: his sessions are over, and what he began to log in is not answered. The hub has forgotten him.
     Removed(Uin),
 }
@@ -293,37 +298,6 @@ pub enum RegistrationRefusal {
     /// Too many have registered from that address.
     TooOften,
     /// The password cannot be one, the disk failed, or too many are waiting.
-    Failed,
-}
-
-/// A password to be hashed or compared, away from the hub's thread: both take tens of milliseconds.
-#[derive(Debug)]
-pub struct PasswordJob {
-    /// Comes back with the result.
-    pub ticket: crate::store::Ticket,
-    /// The password.
-    pub password: Password,
-    /// With what to compare it: a PHC string. `None`: make a new hash.
-    pub hash: Option<String>,
-}
-
-/// What came of a [`PasswordJob`].
-#[derive(Debug)]
-pub struct PasswordResult {
-    /// The job's.
-    pub ticket: crate::store::Ticket,
-    /// What came of it.
-    pub outcome: PasswordOutcome,
-}
-
-/// What can come of it.
-#[derive(Debug)]
-pub enum PasswordOutcome {
-    /// A new hash: a PHC string.
-    Hash(String),
-    /// Whether the password fits the hash.
-    Fits(bool),
-    /// Neither: there was not enough memory.
     Failed,
 }
 

@@ -1,5 +1,6 @@
 //! A store in memory, for simulations and tests: the same answers as on a disk, and nothing to wait for.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
@@ -9,7 +10,7 @@ use myicq_wire::{Authorization, Uin, UnixTime};
 
 use super::{
     AddOutcome, Broadcast, CHOSEN_UIN_MAX, Card, Message, MessageId, NotCreated, NotStored, Outcome, Profile, Reply,
-    Request, Store, UserSummary, Work,
+    Request, Room, Store, UserSummary, Work,
 };
 
 /// Requests for authorization of one user that are remembered until they are answered. One more, and his oldest is forgotten: as
@@ -27,6 +28,8 @@ pub struct MemoryStore {
     messages: BTreeMap<(Uin, MessageId), Arc<Message>>,
     /// The numbers of all messages: each is unique, whoever the recipient is.
     ids: BTreeSet<MessageId>,
+    /// How many are kept, by sender and day.
+    days: BTreeMap<(Uin, u64), usize>,
     /// By rising number.
     broadcasts: Vec<Broadcast>,
 }
@@ -63,7 +66,10 @@ impl MemoryStore {
 
     fn perform(&mut self, work: &Work) -> Outcome {
         match *work {
-            Work::CreateUser { ref password_hash } => self.create_user(password_hash),
+            Work::ReserveUin => self.reserve_uin().map_or(Outcome::Failed, Outcome::Reserved),
+            Work::CreateUser { uin: Uin::NONE, .. } => Outcome::Failed,
+            Work::CreateUser { uin, .. } if self.users.contains_key(&uin) => Outcome::NotCreated(NotCreated::Taken),
+            Work::CreateUser { uin, ref password_hash } => self.insert_user(uin, Profile::default(), password_hash),
             Work::LoadAccount { uin } => Outcome::Account(self.users.get(&uin).map(|user| user.password_hash.clone())),
             Work::LoadProfile { uin } => Outcome::Profile(self.users.get(&uin).map(|user| Arc::clone(&user.profile))),
             Work::LoadCards { ref uins } => Outcome::Cards(self.cards(|uin, _| uins.contains(&uin)).collect()),
@@ -88,7 +94,7 @@ impl MemoryStore {
             Work::AnswerAuthorization { asker, target, granted, max } => {
                 Outcome::Authorized(self.answer_authorization(asker, target, granted, max))
             }
-            Work::StoreMessage { ref message, max, pair_max } => self.store_message(message, max, pair_max),
+            Work::StoreMessage { ref message, room } => self.store_message(message, room),
             Work::LoadLastMessage => {
                 let message = self.ids.last().copied().unwrap_or_default();
                 Outcome::LastMessage(message.max(self.newest_broadcast()))
@@ -114,11 +120,10 @@ impl MemoryStore {
                 self.mailbox(recipient).filter(|message| message.id > after).take(limit).map(Arc::clone).collect(),
             ),
             Work::DeleteMessage { recipient, id } => {
-                if self.messages.remove(&(recipient, id)).is_some() {
-                    self.ids.remove(&id);
-                }
+                self.forget_message(recipient, id);
                 Outcome::Done
             }
+            Work::ExpireMessages { before, limit } => self.expire_messages(before, limit),
             Work::CountMessages => Outcome::Count(self.messages.len() as u64),
             Work::AddUser { uin, ref nick, ref password_hash } => self.add_user(uin, nick, password_hash),
             Work::ListUsers { after, limit } => Outcome::Users(self.list_users(after, limit)),
@@ -130,9 +135,10 @@ impl MemoryStore {
         }
     }
 
-    fn create_user(&mut self, password_hash: &str) -> Outcome {
-        let next = self.last_uin.map_or(Some(Uin::FIRST.0), |last| last.0.checked_add(1));
-        next.map_or(Outcome::Failed, |next| self.insert_user(Uin(next), Profile::default(), password_hash))
+    fn reserve_uin(&mut self) -> Option<Uin> {
+        let next = self.last_uin.map_or(Some(Uin::FIRST.0), |last| last.0.checked_add(1)).map(Uin)?;
+        self.last_uin = Some(next);
+        Some(next)
     }
 
     fn newest_broadcast(&self) -> MessageId {
@@ -172,11 +178,13 @@ impl MemoryStore {
 
     fn add_user(&mut self, uin: Option<Uin>, nick: &str, password_hash: &str) -> Outcome {
         let profile = Profile { nick: nick.to_owned(), ..Profile::default() };
-        let next = self.last_uin.map_or(Uin::FIRST, |last| Uin(last.0.saturating_add(1)));
         match uin {
             Some(uin) if !(Uin(1)..=CHOSEN_UIN_MAX).contains(&uin) => Outcome::NotCreated(NotCreated::NotAllowed),
             Some(uin) if self.users.contains_key(&uin) => Outcome::NotCreated(NotCreated::Taken),
-            uin => self.insert_user(uin.unwrap_or(next), profile, password_hash),
+            uin => match uin.or_else(|| self.reserve_uin()) {
+                Some(uin) => self.insert_user(uin, profile, password_hash),
+                None => Outcome::Failed,
+            },
         }
     }
 
@@ -202,10 +210,7 @@ impl MemoryStore {
         self.requests.remove(&uin);
         self.requests.values_mut().for_each(|targets| targets.retain(|&target| target != uin));
         let ids: Vec<_> = self.mailbox(uin).map(|message| message.id).collect();
-        for id in &ids {
-            self.messages.remove(&(uin, *id));
-            self.ids.remove(id);
-        }
+        ids.iter().for_each(|&id| self.forget_message(uin, id));
         Some(ids.len() as u64)
     }
 
@@ -259,22 +264,51 @@ impl MemoryStore {
         true
     }
 
-    fn store_message(&mut self, message: &Arc<Message>, max: usize, pair_max: usize) -> Outcome {
+    fn store_message(&mut self, message: &Arc<Message>, room: Room) -> Outcome {
         if i64::try_from(message.id.0).is_err() || i64::try_from(message.time.0).is_err() {
             return Outcome::Failed;
         }
         if !self.users.contains_key(&message.to) {
             return Outcome::Stored(Err(NotStored::NoSuchUser));
         }
-        let of_pair = self.mailbox(message.to).filter(|other| other.from == message.from).count();
-        if self.mailbox(message.to).count() >= max || of_pair >= pair_max {
+        let (mut messages, mut bytes, mut of_pair) = (0, message.text.len(), 0);
+        for other in self.mailbox(message.to) {
+            messages += 1;
+            bytes += other.text.len();
+            of_pair += usize::from(other.from == message.from);
+        }
+        if messages >= room.messages || bytes > room.bytes || of_pair >= room.of_pair {
             return Outcome::Stored(Err(NotStored::MailboxFull));
+        }
+        let day = (message.from, message.id.day());
+        if self.days.get(&day).copied().unwrap_or_default() >= room.of_sender_in_a_day {
+            return Outcome::Stored(Err(NotStored::DayFull));
         }
         if !self.ids.insert(message.id) {
             return Outcome::Failed;
         }
+        *self.days.entry(day).or_default() += 1;
         self.messages.insert((message.to, message.id), Arc::clone(message));
         Outcome::Stored(Ok(()))
+    }
+
+    fn forget_message(&mut self, recipient: Uin, id: MessageId) {
+        let Some(message) = self.messages.remove(&(recipient, id)) else { return };
+        self.ids.remove(&id);
+        if let Entry::Occupied(mut kept) = self.days.entry((message.from, id.day())) {
+            *kept.get_mut() -= 1;
+            if *kept.get() == 0 {
+                kept.remove();
+            }
+        }
+    }
+
+    fn expire_messages(&mut self, before: MessageId, limit: usize) -> Outcome {
+        let mut expired: Vec<_> = self.messages.keys().copied().filter(|&(_, id)| id < before).collect();
+        expired.sort_unstable_by_key(|&(_, id)| id);
+        expired.truncate(limit);
+        expired.iter().for_each(|&(recipient, id)| self.forget_message(recipient, id));
+        Outcome::Count(expired.len() as u64)
     }
 
     /// The messages of one recipient, by rising number.

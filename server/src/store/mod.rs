@@ -29,6 +29,9 @@ use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 /// half is theirs: otherwise one user 4294967295 would be the last for ever.
 pub const CHOSEN_UIN_MAX: Uin = Uin(1 << 31);
 
+/// Microseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1_000_000;
+
 /// Ties a reply to its request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(pub u64);
@@ -36,6 +39,33 @@ pub struct Ticket(pub u64);
 /// The number of a message: unique, and rising in the order in which the server took the messages of one recipient.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MessageId(pub u64);
+
+impl MessageId {
+    /// The day on which the server took the message, from 1970 on: its numbers are microseconds of the clock.
+    pub const fn day(self) -> u64 {
+        self.0 / DAY
+    }
+}
+
+/// How much is kept for those who are away, at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Messages for one recipient.
+    pub messages: usize,
+    /// Bytes of their texts.
+    pub bytes: usize,
+    /// Messages from one sender for one recipient.
+    pub of_pair: usize,
+    /// Messages from one sender, for all recipients together, that the server took on one [day](MessageId::day). Where requests are done
+    /// in another order than they were asked, it is another message that has no room.
+    pub of_sender_in_a_day: usize,
+}
+
+impl Room {
+    /// For whatever comes.
+    pub const UNLIMITED: Self =
+        Self { messages: usize::MAX, bytes: usize::MAX, of_pair: usize::MAX, of_sender_in_a_day: usize::MAX };
+}
 
 /// One thing to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,8 +79,13 @@ pub struct Request {
 /// What a store can do. The reply that each gets is named behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Work {
-    /// Makes a user with this password hash and an empty profile: [`Outcome::Created`].
+    /// Takes the next number, for a user who may come to be: [`Outcome::Reserved`]. Nobody else is ever given it, be he made or not.
+    ReserveUin,
+    /// Makes the user of a number that was reserved, with this password hash and an empty profile: [`Outcome::Created`] or
+    /// [`Outcome::NotCreated`].
     CreateUser {
+        /// His number.
+        uin: Uin,
         /// The hash, as a PHC string.
         password_hash: String,
     },
@@ -133,10 +168,8 @@ pub enum Work {
     StoreMessage {
         /// The message.
         message: Arc<Message>,
-        /// Messages kept for one recipient at most.
-        max: usize,
-        /// Messages kept from one sender for one recipient at most.
-        pair_max: usize,
+        /// What there is room for.
+        room: Room,
     },
     /// The highest number of a message or broadcast that is kept: [`Outcome::LastMessage`].
     LoadLastMessage,
@@ -181,6 +214,13 @@ pub enum Work {
         recipient: Uin,
         /// Which.
         id: MessageId,
+    },
+    /// Forgets the oldest messages of all: [`Outcome::Count`] of them.
+    ExpireMessages {
+        /// Only those with a lower number.
+        before: MessageId,
+        /// How many at most.
+        limit: usize,
     },
     /// How many messages are kept for all users together: [`Outcome::Count`].
     CountMessages,
@@ -230,6 +270,8 @@ pub struct Reply {
 pub enum Outcome {
     /// Done, and on the disk.
     Done,
+    /// The number, which is the caller's to use.
+    Reserved(Uin),
     /// The new user's number.
     Created(Uin),
     /// The password hash, if there is such a user.
@@ -288,8 +330,10 @@ pub enum AddOutcome {
 pub enum NotStored {
     /// There is no such recipient.
     NoSuchUser,
-    /// He has as many as may be kept, or as many from this sender.
+    /// He has as many as may be kept, or as many bytes, or as many from this sender.
     MailboxFull,
+    /// As many from this sender and of this day are kept as may be.
+    DayFull,
 }
 
 /// Why the administrator's user was not made.

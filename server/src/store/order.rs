@@ -37,10 +37,13 @@ pub(super) enum Touch {
 impl Touch {
     pub(super) fn of(work: &Work) -> Self {
         match *work {
-            Work::CreateUser { .. }
+            Work::ReserveUin
+            | Work::CreateUser { .. }
             | Work::AddUser { .. }
             // The lists of all others, too.
             | Work::RemoveUser { .. }
+            // The mailboxes of anybody.
+            | Work::ExpireMessages { .. }
             | Work::LoadLastMessage
             | Work::StoreBroadcast { .. }
             | Work::LoadBroadcasts { .. } => Self::Alone,
@@ -127,7 +130,7 @@ mod tests {
     }
 
     fn create() -> Work {
-        Work::CreateUser { password_hash: String::new() }
+        Work::CreateUser { uin: ANN, password_hash: String::new() }
     }
 
     /// The places in each stage: of its writes, and of its reads.

@@ -118,7 +118,10 @@ mod tests {
     }
 
     fn create(ticket: usize) -> Request {
-        Request { ticket: Ticket(ticket as u64), work: Work::CreateUser { password_hash: format!("hash {ticket}") } }
+        Request {
+            ticket: Ticket(ticket as u64),
+            work: Work::AddUser { uin: None, nick: String::new(), password_hash: format!("hash {ticket}") },
+        }
     }
 
     #[tokio::test]

@@ -43,8 +43,8 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     force(&mut sources, "listen.tunnel", "off".to_owned(), "--demo");
     force(&mut sources, "listen.relay", "off".to_owned(), "--demo");
     let config = sources.load()?.config;
-    if !config.listen.udp.ip().is_loopback() {
-        let message = anyhow!("--demo is for this machine alone, and {} is not; leave --listen out", config.listen.udp);
+    if let Some(address) = config.listen.for_others() {
+        let message = anyhow!("--demo is for this machine alone, and {address} is not; leave --listen out");
         return Err(Failure::new(Exit::Usage, message));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -54,7 +54,7 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     driver::run(config, None, |listening, _| {
         crate::announce(&listening);
         // Whoever has closed our output does not want it.
-        let _ = explain(io::stdout().lock(), listening.udp, [&ann, &bob]);
+        let _ = explain(io::stdout().lock(), listening.first_udp(), [&ann, &bob]);
     })?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use myicq_server::config::Sources;
-use myicq_server::driver::{self, Listening};
+use myicq_server::driver;
 use myicq_wire::cipher::{CipherForm, Key};
 use myicq_wire::message::Message;
 use myicq_wire::{
@@ -38,7 +38,8 @@ pub(crate) fn run(mut sources: Sources) -> Result<(), Failure> {
     force(&mut sources, "listen.relay", "off".to_owned(), "--smoke");
     let config = sources.load()?.config;
     let mut trial = None;
-    driver::run(config, None, |Listening { udp: address, .. }, stop| {
+    driver::run(config, None, |listening, stop| {
+        let address = listening.first_udp();
         #[expect(clippy::disallowed_methods, reason = "the clients wait for the server")]
         let thread = std::thread::Builder::new().name("smoke".to_owned()).spawn(move || {
             let result = converse(address);
@@ -98,8 +99,8 @@ impl Client {
         Ok(client)
     }
 
+    /// In the session of the registration, as the clients of 2003: its acknowledgement makes the user.
     fn log_in(&mut self) -> anyhow::Result<()> {
-        self.session = SessionId(2);
         let (password, real_ip) = (Secret(PASSWORD), Ipv4(0x7F00_0001));
         self.send(&Request::Login(Login { password, status: Status::ONLINE, tcp_version: 1, real_ip, port: 0 }))?;
         let reply = self.wait("a login", |_, reply| match reply {

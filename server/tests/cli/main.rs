@@ -5,6 +5,7 @@
 mod config;
 #[cfg(unix)]
 mod reload;
+mod storage;
 #[cfg(unix)]
 mod store;
 mod trial;

@@ -12,7 +12,7 @@ use myicq_wire::{
 use crate::scene::{PASSWORD, Scene};
 
 /// What a client offers at its login.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Offer {
     /// Nothing, as those of 2003.
     Plain,
@@ -65,7 +65,8 @@ impl Client {
     pub(crate) fn encode(&mut self, request: &Request<'_>) -> Vec<u8> {
         let seq = Seq::new(self.seq).unwrap();
         self.seq = seq.next().number();
-        let reserved = if matches!(request, Request::Login(_)) { self.offer.capabilities().0 } else { 0 };
+        let reserved =
+            if matches!(request, Request::Login(_) | Request::NewUin(_)) { self.offer.capabilities().0 } else { 0 };
         let uin = if matches!(request, Request::NewUin(_)) { Uin::NONE } else { self.uin };
         let form = if self.offer.has(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
         let sealing = Sealing { key: &self.key, form };

@@ -290,3 +290,71 @@ fn a_mailbox_that_a_thousand_fill_is_full_for_all_and_nobody_else_notices() {
     let kept = words(&away.log_in(&mut scene, Status::ONLINE));
     assert_eq!((kept.len(), kept.iter().map(String::len).sum()), (1_000, 450_000));
 }
+
+#[test]
+fn a_mailbox_is_full_of_bytes_before_it_is_full_of_messages() {
+    let mut scene = with(|config| config.limits.offline_bytes_max = 1_000);
+    let (mut away, mut alice) = (scene.absent(Offer::Plain), scene.present(Offer::Once));
+    for _ in 0..3 {
+        alice.say(&mut scene, away.uin, &"x".repeat(400));
+    }
+    let told: Vec<_> = alice.listen(&mut scene).iter().filter_map(Heard::refusal).collect();
+    assert_eq!(told, [RefusalReason::MAILBOX_FULL]);
+    assert_eq!(words(&away.log_in(&mut scene, Status::ONLINE)).len(), 2);
+}
+
+#[test]
+fn a_sender_leaves_so_many_in_a_day_whoever_they_are_for() {
+    let mut scene = with(|config| config.limits.offline_day_max = 3);
+    let away: Vec<_> = (0..5).map(|_| scene.absent(Offer::Plain)).collect();
+    for offer in [Offer::Once, Offer::Plain] {
+        let (mut alice, here) = (scene.present(offer), scene.present(Offer::Plain));
+        for to in &away {
+            alice.say(&mut scene, to.uin, "hello");
+        }
+        alice.say(&mut scene, here.uin, "you are here");
+        let heard = alice.listen(&mut scene);
+        let told: Vec<_> = heard.iter().filter_map(Heard::refusal).collect();
+        let expected = if offer == Offer::Once { vec![RefusalReason::DAY_FULL; 2] } else { vec![] };
+        assert_eq!((heard.len() - told.len(), told), (3, expected));
+        assert_eq!(words(&here.listen(&mut scene)), ["you are here"]);
+        scene.advance(Duration::from_hours(24));
+        let mut again = scene.client(alice.uin, Offer::Once);
+        again.log_in(&mut scene, Status::ONLINE);
+        again.say(&mut scene, away[4].uin, "the next day");
+        assert!(again.listen(&mut scene).iter().all(|heard| heard.refusal().is_none()));
+    }
+    assert_eq!(scene.count("refused_day_full"), 4);
+}
+
+#[test]
+fn messages_that_nobody_comes_for_are_forgotten_after_their_time() {
+    let mut scene = with(|config| config.limits.offline_lifetime = Duration::from_hours(24));
+    let (mut away, mut alice) = (scene.absent(Offer::Plain), scene.present(Offer::Plain));
+    alice.say(&mut scene, away.uin, "early");
+    scene.advance(Duration::from_hours(23));
+    let mut again = scene.client(alice.uin, Offer::Plain);
+    again.log_in(&mut scene, Status::ONLINE);
+    again.say(&mut scene, away.uin, "late");
+    scene.advance(Duration::from_hours(2));
+    assert_eq!(scene.count("messages_expired"), 1);
+    assert_eq!(words(&away.log_in(&mut scene, Status::ONLINE)), ["late"]);
+}
+
+/// One commit does not hold up the others, however much there is to forget.
+#[test]
+fn many_messages_expire_in_several_commits() {
+    let mut scene = with(|config| {
+        config.limits.rates = false;
+        config.limits.offline_max = 10_000;
+        config.limits.offline_pair_max = 10_000;
+        config.limits.offline_day_max = 10_000;
+    });
+    let (away, mut alice) = (scene.absent(Offer::Plain), scene.present(Offer::Plain));
+    for _ in 0..2_500 {
+        alice.say(&mut scene, away.uin, "x");
+        alice.listen(&mut scene);
+    }
+    scene.advance(Duration::from_hours(31 * 24));
+    assert_eq!(scene.count("messages_expired"), 2_500);
+}

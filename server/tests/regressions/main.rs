@@ -9,6 +9,7 @@ mod client;
 mod errands;
 mod groups;
 mod half_open;
+mod hidden;
 mod limits;
 mod links;
 mod login;

@@ -40,7 +40,7 @@ fn login(password: &'static [u8]) -> Request<'static> {
 }
 
 /// One of each kind that there is.
-fn requests() -> Vec<Request<'static>> {
+pub(crate) fn requests() -> Vec<Request<'static>> {
     let (friend, group) = (Address { uin: Uin(Uin::FIRST.0 + 1), domain: None }, GroupRef { group: GroupId(1) });
     let profile = Profile { nick: Str(b"nick"), ..Profile::default() };
     let words = SearchWords { nick: Str(b"nick"), email: Str(b""), start_uin: Uin::NONE };

@@ -160,7 +160,7 @@ impl Scene {
     /// A new user.
     pub(crate) fn user(&mut self) -> Uin {
         let password_hash = passwords::hash(PASSWORD, SALT, &self.config.security).unwrap();
-        let work = Work::CreateUser { password_hash };
+        let work = Work::AddUser { uin: None, nick: String::new(), password_hash };
         match self.store.apply(&store::Request { ticket: Ticket(0), work }).outcome {
             Outcome::Created(uin) => uin,
             other => panic!("no user but {other:?}"),

@@ -8,13 +8,14 @@ mod files;
 mod migrations;
 mod place;
 mod postgres;
+mod room;
 mod sequences;
 mod suite;
 mod users;
 
 use std::sync::Arc;
 
-use myicq_server::store::{Message, MessageId, Outcome, Profile, Reply, Request, Store, Ticket, Work};
+use myicq_server::store::{Message, MessageId, Outcome, Profile, Reply, Request, Room, Store, Ticket, Work};
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, MessageKind, Uin, UnixTime};
 
@@ -124,7 +125,7 @@ impl<S: Store> Asker<S> {
 }
 
 fn create(password_hash: &str) -> Work {
-    Work::CreateUser { password_hash: password_hash.to_owned() }
+    Work::AddUser { uin: None, nick: String::new(), password_hash: password_hash.to_owned() }
 }
 
 fn save(uin: Uin, profile: Profile, password_hash: Option<&str>) -> Work {
@@ -148,7 +149,11 @@ fn keep(message: Message) -> Work {
 }
 
 fn keep_up_to(message: Message, max: usize, pair_max: usize) -> Work {
-    Work::StoreMessage { message: Arc::new(message), max, pair_max }
+    keep_in(message, Room { messages: max, of_pair: pair_max, ..Room::UNLIMITED })
+}
+
+fn keep_in(message: Message, room: Room) -> Work {
+    Work::StoreMessage { message: Arc::new(message), room }
 }
 
 fn load(recipient: Uin, after: u64, limit: usize) -> Work {

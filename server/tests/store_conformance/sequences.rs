@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use myicq_server::store::{Broadcast, MemoryStore, Message, MessageId, Profile, Reply, Request, Ticket, Work, run};
+use myicq_server::store::{
+    Broadcast, MemoryStore, Message, MessageId, Profile, Reply, Request, Room, Ticket, Work, run,
+};
 use myicq_wire::charset::Charset;
 use myicq_wire::{Authorization, Face, MessageKind, Uin, UnixTime};
 use proptest::collection::vec;
@@ -57,10 +59,22 @@ fn message() -> impl Strategy<Value = Message> {
     )
 }
 
+/// What a sender leaves in a day is not limited here: what counts against it need not be done in order.
+fn room() -> impl Strategy<Value = Room> {
+    (0..8_usize, 0..200_usize, 0..4_usize).prop_map(|(messages, bytes, of_pair)| Room {
+        messages,
+        bytes,
+        of_pair,
+        ..Room::UNLIMITED
+    })
+}
+
 fn work() -> impl Strategy<Value = Work> {
     let id = || prop_oneof![20 => 0..60_u64, 1 => any::<u64>()];
     prop_oneof![
         2 => text().prop_map(|hash| create(&hash)),
+        1 => Just(Work::ReserveUin),
+        1 => (uin(), text()).prop_map(|(uin, password_hash)| Work::CreateUser { uin, password_hash }),
         1 => uin().prop_map(|uin| Work::LoadAccount { uin }),
         1 => uin().prop_map(|uin| Work::LoadProfile { uin }),
         2 => (uin(), profile(), prop::option::of(text())).prop_map(|(uin, profile, hash)| save(uin, profile, hash.as_deref())),
@@ -71,11 +85,10 @@ fn work() -> impl Strategy<Value = Work> {
         3 => (uin(), uin(), any::<bool>(), 0..5_usize).prop_map(|(asker, target, granted, max)| {
             Work::AnswerAuthorization { asker, target, granted, max }
         }),
-        8 => (message(), 0..8_usize, 0..4_usize).prop_map(|(message, max, pair_max)| {
-            Work::StoreMessage { message: Arc::new(message), max, pair_max }
-        }),
+        8 => (message(), room()).prop_map(|(message, room)| Work::StoreMessage { message: Arc::new(message), room }),
         2 => (uin(), id(), 0..6_usize).prop_map(|(recipient, after, limit)| load(recipient, after, limit)),
         3 => (uin(), id()).prop_map(|(recipient, id)| Work::DeleteMessage { recipient, id: MessageId(id) }),
+        1 => (id(), 0..4_usize).prop_map(|(id, limit)| Work::ExpireMessages { before: MessageId(id), limit }),
         1 => Just(Work::LoadLastMessage),
         1 => (id(), 0..60_u64, 0..4_usize).prop_map(|(id, expired, max)| {
             let broadcast = Broadcast { id: MessageId(id), time: UnixTime(id), text: "text".to_owned() };
@@ -131,14 +144,21 @@ async fn compare(place: Place, batches: Vec<Vec<Work>>) {
 }
 
 /// Through the loop of the server, whose answers may come in another order, against one by one. What nobody can rely on is left
-/// out: a user of whom it has not been answered yet that he came or went, and what is read from all users.
+/// out: a user of whom it has not been answered yet that he came or went, what is read from all users, and what expires.
 async fn compare_loop(place: Place, users: usize, works: Vec<Work>) {
     let mut memory = Asker::new(MemoryStore::default());
     let mut disk = Asker::new(place.open().await);
     let registrations: Vec<Work> = (0..users).map(|_| create("hash")).collect();
     assert_eq!(disk.ask_all(registrations.clone()).await, memory.ask_all(registrations).await);
     let is_left_out = |work: &Work| {
-        matches!(work, Work::CreateUser { .. } | Work::AddUser { .. } | Work::RemoveUser { .. } | Work::CountMessages)
+        matches!(
+            work,
+            Work::CreateUser { .. }
+                | Work::AddUser { .. }
+                | Work::RemoveUser { .. }
+                | Work::CountMessages
+                | Work::ExpireMessages { .. }
+        )
     };
     let works: Vec<Work> = works.into_iter().filter(|work| !is_left_out(work)).chain(everything()).collect();
     let expected = memory.ask_all(works.clone()).await;

@@ -13,6 +13,7 @@ use crate::process::Server;
 
 /// What one's own server is run with: passwords that cost little, and mailboxes that hold whatever comes.
 const CONFIG: &str = "[limits]\nrates = \"off\"\noffline_max = 1000000\noffline_pair_max = 1000000\n\
+                      offline_bytes_max = 1073741824\noffline_day_max = 1000000\n\
                       [security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n";
 
 /// Where the users go.

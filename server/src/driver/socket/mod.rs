@@ -12,6 +12,7 @@ mod single;
 #[cfg(test)]
 mod tests;
 
+use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -52,6 +53,18 @@ pub(super) struct Traffic {
     pub(super) send_errors: u64,
 }
 
+/// Waits until there may be something to receive from one of them; a shard has one, or one of each family.
+pub(super) async fn readable(sockets: &[Socket]) {
+    match sockets {
+        [] => pending().await,
+        [one] => one.readable().await,
+        [one, other, ..] => tokio::select! {
+            () = one.readable() => {}
+            () = other.readable() => {}
+        },
+    }
+}
+
 /// The system calls.
 pub(super) trait Calls {
     /// Prepares a socket for them.
@@ -76,6 +89,7 @@ pub(super) trait Calls {
 #[derive(Debug)]
 pub(super) struct Socket<C = System> {
     io: UdpSocket,
+    is_ipv4: bool,
     calls: C,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -88,7 +102,14 @@ impl<C: Calls> Socket<C> {
     pub(super) fn new(io: UdpSocket) -> Self {
         let calls = C::new(&io);
         let incoming = Incoming::new(calls.buffer_bytes());
-        Self { io, calls, incoming, outgoing: Outgoing::default(), traffic: Traffic::default(), is_blocked: false }
+        let is_ipv4 = io.local_addr().is_ok_and(|address| address.is_ipv4());
+        let (outgoing, traffic) = (Outgoing::default(), Traffic::default());
+        Self { io, is_ipv4, calls, incoming, outgoing, traffic, is_blocked: false }
+    }
+
+    /// Whether an address is reached through it.
+    pub(super) fn reaches(&self, address: SocketAddr) -> bool {
+        self.is_ipv4 == address.is_ipv4()
     }
 
     pub(super) fn traffic(&self) -> Traffic {
@@ -96,7 +117,7 @@ impl<C: Calls> Socket<C> {
     }
 
     /// Waits until there may be something to receive.
-    pub(super) async fn readable(&self) {
+    async fn readable(&self) {
         // An error shows again when receiving, and is counted there.
         let _ = self.io.readable().await;
     }

@@ -45,8 +45,17 @@ pub(super) struct Pending {
     pub(super) seq: Seq,
     /// Bytes of the datagram.
     pub(super) len: usize,
-    /// `None` for a registration.
-    login: Option<PendingLogin>,
+    pub(super) wanted: Wanted,
+}
+
+/// What one wants to have.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// A number; and perhaps to hear once it is his.
+    Number {
+        once: bool,
+    },
+    Session(PendingLogin),
 }
 
 #[derive(Debug)]
@@ -81,27 +90,29 @@ impl Frontend {
             status,
             place: Place { ip: from.ip().to_canonical(), port, real_ip },
         };
-        let len = HEADER_LEN + body.len();
-        if let Some(attempt) = self.begin((from, header.session), seq, len, Some(pending)) {
-            hub.handle_login(now, attempt, header.uin, from.ip(), password.into());
+        let (origin, len, password) = ((from, header.session), HEADER_LEN + body.len(), password.into());
+        match self.is_newcomers_login(origin, header.uin, &password, hub) {
+            Some(true) => self.open_half(now, (origin, seq, len), pending, hub),
+            Some(false) => {
+                self.refuse_login((origin, seq), header.uin, Event::WrongPassword, LoginError::WRONG_PASSWORD)
+            }
+            None => {
+                if let Some(attempt) = self.begin(origin, seq, len, Wanted::Session(pending)) {
+                    hub.handle_login(now, attempt, header.uin, from.ip(), password);
+                }
+            }
         }
     }
 
     /// Notes an attempt, unless it is under way already. The hub says when there are too many.
-    pub(super) fn begin(
-        &mut self,
-        origin: Origin,
-        seq: Seq,
-        len: usize,
-        login: Option<PendingLogin>,
-    ) -> Option<Attempt> {
+    pub(super) fn begin(&mut self, origin: Origin, seq: Seq, len: usize, wanted: Wanted) -> Option<Attempt> {
         if !self.origins.insert(origin) {
             self.counters.drop(Drop::DuplicateOpen);
             return None;
         }
         self.last_attempt += 1;
         let attempt = Attempt(self.last_attempt);
-        self.attempts.insert(attempt, Pending { origin, seq, len, login });
+        self.attempts.insert(attempt, Pending { origin, seq, len, wanted });
         Some(attempt)
     }
 
@@ -124,7 +135,9 @@ impl Frontend {
         outcome: Result<(), LoginRefusal>,
         hub: &mut Hub,
     ) {
-        let Some(Pending { origin, seq, len, login: Some(login) }) = self.attempts.remove(&attempt) else { return };
+        let Some(Pending { origin, seq, len, wanted: Wanted::Session(login) }) = self.attempts.remove(&attempt) else {
+            return;
+        };
         self.origins.remove(&origin);
         let (event, error) = match outcome {
             Ok(()) => return self.open_half(now, (origin, seq, len), login, hub),
@@ -133,12 +146,16 @@ impl Frontend {
             Err(LoginRefusal::NoSuchUser) => (Event::InvalidUin, LoginError::INVALID_UIN),
             Err(LoginRefusal::WrongPassword) => (Event::WrongPassword, LoginError::WRONG_PASSWORD),
         };
+        self.refuse_login((origin, seq), login.uin, event, error);
+    }
+
+    fn refuse_login(&mut self, (origin, seq): (Origin, Seq), uin: Uin, event: Event, error: LoginError) {
         self.counters.event(event);
         // A client of 2003 does not acknowledge this one, so it is sent once; who missed it asks again.
         let (address, session) = origin;
         let registered = self.registrations.get_mut(&origin).and_then(|registration| registration.link.as_mut());
         let own = registered.and_then(Link::take_seq).unwrap_or_else(|| self.random_seq());
-        let envelope = Envelope { reserved: 0, uin: login.uin, session, seq: Some(own) };
+        let envelope = Envelope { reserved: 0, uin, session, seq: Some(own) };
         self.push_reply(address, &envelope, Some(seq), &Reply::Login(LoginReply::Refused(error)));
     }
 
@@ -203,8 +220,8 @@ impl Frontend {
     /// There is no such user any more.
     pub(super) fn on_user_removed(&mut self, now: Now, uin: Uin, hub: &mut Hub) {
         let origins = &mut self.origins;
-        self.attempts.retain(|_, Pending { origin, login, .. }| {
-            let is_his = login.as_ref().is_some_and(|login| login.uin == uin);
+        self.attempts.retain(|_, Pending { origin, wanted, .. }| {
+            let is_his = matches!(wanted, Wanted::Session(login) if login.uin == uin);
             if is_his {
                 origins.remove(origin);
             }
@@ -254,8 +271,11 @@ impl Frontend {
         }
     }
 
-    /// The client has acknowledged a number that only who reads at its address can know.
+    /// The client has acknowledged a number that only who reads at its address can know. A newcomer waits until he is a user.
     pub(super) fn on_proven(&mut self, now: Now, key: SessionKey, hub: &mut Hub) {
+        if self.is_newcomer(key) && hub.handle_newcomer_proven(now, key.uin) {
+            return;
+        }
         let Some(half_open) = self.sessions.on_proven(key) else { return };
         self.leave_half_open(key, half_open.place.ip);
         self.arm_end(now, key);
@@ -276,6 +296,12 @@ impl Frontend {
         // They were counted when they came.
         self.counters.set_aside();
         self.touched.push(key);
+    }
+
+    /// Whether a session is that of somebody who is no user yet.
+    fn is_newcomer(&self, key: SessionKey) -> bool {
+        let origin = self.newcomers.get(&key.uin);
+        origin.is_some_and(|origin| self.sessions.get(key).is_some_and(|it| (it.address, it.id) == *origin))
     }
 
     /// A request came before the proof. Perhaps the client has acknowledged its login and that was lost: COMPAT: the clients of 2003

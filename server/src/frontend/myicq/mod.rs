@@ -83,6 +83,8 @@ pub struct Frontend {
     registrations: HashMap<Origin, Registration>,
     /// When each of them is forgotten, the first first.
     registration_ends: VecDeque<(Instant, Origin)>,
+    /// From where those of our users have registered who are no users yet.
+    newcomers: HashMap<Uin, Origin>,
     /// Registrations whose users belong to other shards.
     registered_elsewhere: VecDeque<(u32, Registered)>,
     /// Logins and registrations that the hub has not answered.
@@ -121,6 +123,7 @@ impl Frontend {
             half_open_at: HashMap::new(),
             registrations: HashMap::new(),
             registration_ends: VecDeque::new(),
+            newcomers: HashMap::new(),
             registered_elsewhere: VecDeque::new(),
             attempts: HashMap::new(),
             origins: HashSet::new(),
@@ -242,7 +245,7 @@ impl Frontend {
             && deadline <= now.instant
         {
             self.registration_ends.pop_front();
-            self.forget_registration(origin);
+            self.forget_registration(origin, hub);
         }
     }
 
@@ -255,7 +258,9 @@ impl Frontend {
                     Effect::TellAll(sessions, tell) => self.on_tell(now, &sessions, tell, hub),
                     Effect::Answer(question, answer) => self.on_answer(now, question, answer, hub),
                     Effect::LoggedIn(attempt, outcome) => self.on_logged_in(now, attempt, outcome, hub),
-                    Effect::Registered(attempt, outcome) => self.on_registered(now, attempt, outcome),
+                    Effect::Registered(attempt, outcome) => self.on_registered(now, attempt, outcome, hub),
+                    Effect::Arrived(uin, is_written) => self.on_arrived(now, uin, is_written, hub),
+                    Effect::Expired(messages) => self.counters.events_at_once(Event::MessageExpired, messages),
                     Effect::Removed(uin) => self.on_user_removed(now, uin, hub),
                 }
             }
@@ -277,7 +282,7 @@ impl Frontend {
         hub: &mut Hub,
     ) {
         let Some(key) = self.find_session(header.uin, header.session, hub) else {
-            return self.on_stray(now, from, header, command);
+            return self.on_stray(now, from, header, command, hub);
         };
         let is_asked = self.is_asked(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -343,6 +348,7 @@ impl Frontend {
             }
             self.counters.event(event);
             self.trace.event(key.uin, event);
+            self.give_up_newcomer(key.uin, hub);
             hub.close(now, key);
         }
     }

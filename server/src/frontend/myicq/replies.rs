@@ -252,5 +252,6 @@ fn reason(refusal: Refusal) -> RefusalReason {
         Refusal::TooMany => RefusalReason::TOO_MANY,
         Refusal::TooOften => RefusalReason::TOO_OFTEN,
         Refusal::InDoubt => RefusalReason::IN_DOUBT,
+        Refusal::DayFull => RefusalReason::DAY_FULL,
     }
 }

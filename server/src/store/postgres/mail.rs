@@ -1,15 +1,12 @@
 //! Messages of many users in a few statements: the [`Ledger`] works out what comes of a batch, and only that goes to the database.
 
-use std::collections::HashMap;
-
-use myicq_wire::Uin;
 use sqlx::error::Result;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::query;
 
-use super::rows::{uin, uins, unsigned};
-use crate::store::ledger::{Counts, Ledger};
-use crate::store::{Message, Outcome, Work};
+use super::rows::{count, uin, uins, unsigned};
+use crate::store::ledger::{Counted, Counts, Ledger};
+use crate::store::{Message, MessageId, Outcome, Work};
 
 /// Stores and deletes messages, as if one after the other, within the transaction that is open; `stored` gets the numbers of those that are
 /// new. With an error the transaction is to be taken back.
@@ -21,6 +18,7 @@ pub(super) async fn perform(
 ) -> Result<Vec<(usize, Outcome)>> {
     load_mailboxes(connection, counts, works).await?;
     load_pairs(connection, counts, works).await?;
+    load_days(connection, counts, works).await?;
     let kept = load_kept(connection, counts.named(works)).await?;
     let mut ledger = Ledger::new(counts, kept);
     let outcomes = works.iter().map(|&(place, work)| (place, ledger.perform(work))).collect();
@@ -41,10 +39,10 @@ async fn load_mailboxes(connection: &mut PgConnection, counts: &mut Counts, work
     if recipients.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT uin, (SELECT count(*) FROM messages WHERE recipient = uin) AS messages \
-               FROM users WHERE uin = ANY($1)";
+    let sql = "SELECT uin, count(id) AS messages, coalesce(sum(octet_length(text)), 0)::bigint AS bytes \
+               FROM users LEFT JOIN messages ON recipient = uin WHERE uin = ANY($1) GROUP BY uin";
     for row in query(sql).bind(uins(recipients)).fetch_all(connection).await? {
-        counts.learn_mailbox(uin(&row, "uin")?, unsigned(&row, "messages")?);
+        counts.learn_mailbox(uin(&row, "uin")?, unsigned(&row, "messages")?, unsigned(&row, "bytes")?);
     }
     Ok(())
 }
@@ -62,14 +60,46 @@ async fn load_pairs(connection: &mut PgConnection, counts: &mut Counts, works: &
     Ok(())
 }
 
-/// Those of some messages that lie in the database, with their recipients and senders.
-async fn load_kept(connection: &mut PgConnection, ids: Vec<i64>) -> Result<HashMap<i64, (Uin, Uin)>> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+async fn load_days(connection: &mut PgConnection, counts: &mut Counts, works: &[(usize, &Work)]) -> Result<()> {
+    for (day, ids) in counts.unknown_days(works) {
+        let sql = "SELECT sender, count(*) AS messages FROM messages WHERE id BETWEEN $1 AND $2 GROUP BY sender";
+        for row in query(sql).bind(ids.start()).bind(ids.end()).fetch_all(&mut *connection).await? {
+            counts.learn_sender(day, uin(&row, "sender")?, unsigned(&row, "messages")?);
+        }
     }
-    let sql = "SELECT id, recipient, sender FROM messages WHERE id = ANY($1)";
-    let rows = query(sql).bind(ids).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((unsigned(row, "id")?, (uin(row, "recipient")?, uin(row, "sender")?)))).collect()
+    Ok(())
+}
+
+fn counted(row: &PgRow) -> Result<Counted> {
+    let (recipient, sender) = (uin(row, "recipient")?, uin(row, "sender")?);
+    Ok(Counted { id: unsigned(row, "id")?, recipient, sender, bytes: unsigned(row, "bytes")? })
+}
+
+/// Forgets the oldest messages, within the transaction that is open.
+pub(super) async fn expire(
+    connection: &mut PgConnection,
+    counts: &mut Counts,
+    before: MessageId,
+    limit: usize,
+) -> Result<Outcome> {
+    // No message has a number beyond what fits.
+    let before = i64::try_from(before.0).unwrap_or(i64::MAX);
+    let sql = "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE id < $1 ORDER BY id LIMIT $2) \
+               RETURNING id, recipient, sender, octet_length(text)::bigint AS bytes";
+    let rows = query(sql).bind(before).bind(count(limit)).fetch_all(connection).await?;
+    for row in &rows {
+        counts.uncount(counted(row)?);
+    }
+    Ok(Outcome::Count(rows.len() as u64))
+}
+
+/// Those of some messages that lie in the database.
+async fn load_kept(connection: &mut PgConnection, ids: Vec<i64>) -> Result<Vec<Counted>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT id, recipient, sender, octet_length(text)::bigint AS bytes FROM messages WHERE id = ANY($1)";
+    query(sql).bind(ids).fetch_all(connection).await?.iter().map(counted).collect()
 }
 
 /// Inserts messages with their numbers and times, by rising number, a column an array.

@@ -154,7 +154,12 @@ impl PostgresStore {
             let (mail, others): (Vec<_>, Vec<_>) = writes.iter().partition(|placed| is_mail(placed));
             outcomes.extend(mail::perform(connection, &mut self.counts, &mail, stored).await?);
             for (place, work) in others {
-                let outcome = work::perform(connection, work).await?;
+                let outcome = match *work {
+                    Work::ExpireMessages { before, limit } => {
+                        mail::expire(connection, &mut self.counts, before, limit).await?
+                    }
+                    _ => work::perform(connection, work).await?,
+                };
                 match work {
                     // What is kept for him is not counted any more: there is nobody to keep it for.
                     Work::RemoveUser { .. } => self.counts.forget(),
@@ -203,11 +208,11 @@ mod tests {
     use sqlx::{AssertSqlSafe, Connection as _};
 
     use super::*;
-    use crate::store::{Message, MessageId, Ticket};
+    use crate::store::{Message, MessageId, Room, Ticket};
 
     fn keep(id: u64) -> Request {
         let message = Message { id: MessageId(id), from: Uin::FIRST, to: Uin::FIRST, ..Message::default() };
-        Request { ticket: Ticket(id), work: Work::StoreMessage { message: Arc::new(message), max: 9, pair_max: 9 } }
+        Request { ticket: Ticket(id), work: Work::StoreMessage { message: Arc::new(message), room: Room::UNLIMITED } }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the tester names a database")]
@@ -225,7 +230,10 @@ mod tests {
         let mut other = PgConnection::connect(&text).await.unwrap();
         other.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
         let mut store = PostgresStore::open(&DatabaseUrl::parse(&text).unwrap()).await.unwrap();
-        let create = Request { ticket: Ticket(0), work: Work::CreateUser { password_hash: String::new() } };
+        let create = Request {
+            ticket: Ticket(0),
+            work: Work::AddUser { uin: None, nick: String::new(), password_hash: String::new() },
+        };
         store.commit(vec![create, keep(1), keep(2)]).await;
         assert_eq!(store.in_doubt, [0; 0]);
         // As if nobody had heard of the COMMIT that stored it, and the connection were another one.

@@ -1,4 +1,4 @@
-//! What the administrator does with users, within the transaction that is open.
+//! How users come and go, and what the administrator does with them, within the transaction that is open.
 
 use myicq_wire::{Uin, UnixTime};
 use sqlx::error::Result;
@@ -8,8 +8,15 @@ use sqlx::{query, query_scalar};
 use super::rows::{count, escaped, or_failed, text, uin, unsigned};
 use crate::store::{CHOSEN_UIN_MAX, NotCreated, Outcome, UserSummary};
 
+/// Takes the number that follows the highest that there was.
+pub(super) async fn reserve(connection: &mut PgConnection) -> Result<Outcome> {
+    let sql = "UPDATE numbers SET last_uin = last_uin + 1 WHERE last_uin < 4294967295 RETURNING last_uin AS uin";
+    let taken = query(sql).fetch_optional(connection).await?;
+    taken.map_or(Ok(Outcome::Failed), |row| uin(&row, "uin").map(Outcome::Reserved))
+}
+
 /// Makes a user with the number that follows the highest that there was. Nothing, if that was the last one.
-pub(super) async fn create(connection: &mut PgConnection, nick: &str, password_hash: &str) -> Result<Option<Uin>> {
+async fn create_next(connection: &mut PgConnection, nick: &str, password_hash: &str) -> Result<Option<Uin>> {
     let sql = "WITH next AS (UPDATE numbers SET last_uin = last_uin + 1 WHERE last_uin < 4294967295 RETURNING last_uin) \
                INSERT INTO users (uin, nick, password_hash, last_broadcast) \
                SELECT last_uin, $1, $2, (SELECT coalesce(max(id), 0) FROM broadcasts) FROM next RETURNING uin";
@@ -24,11 +31,21 @@ pub(super) async fn add(
     password_hash: &str,
 ) -> Result<Outcome> {
     let Some(chosen) = chosen else {
-        return Ok(create(connection, nick, password_hash).await?.map_or(Outcome::Failed, Outcome::Created));
+        return Ok(create_next(connection, nick, password_hash).await?.map_or(Outcome::Failed, Outcome::Created));
     };
     if !(Uin(1)..=CHOSEN_UIN_MAX).contains(&chosen) {
         return Ok(Outcome::NotCreated(NotCreated::NotAllowed));
     }
+    create(connection, chosen, nick, password_hash).await
+}
+
+/// Makes a user with this number, if nobody has it.
+pub(super) async fn create(
+    connection: &mut PgConnection,
+    chosen: Uin,
+    nick: &str,
+    password_hash: &str,
+) -> Result<Outcome> {
     let sql = "WITH made AS (INSERT INTO users (uin, nick, password_hash, last_broadcast) \
                VALUES ($1, $2, $3, (SELECT coalesce(max(id), 0) FROM broadcasts)) ON CONFLICT (uin) DO NOTHING RETURNING uin), \
                raised AS (UPDATE numbers SET last_uin = made.uin FROM made WHERE last_uin < made.uin) \

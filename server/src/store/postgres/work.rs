@@ -14,9 +14,9 @@ use crate::store::{AddOutcome, MessageId, Outcome, Profile, Work};
 /// Does one request within the transaction that is open.
 pub(super) async fn perform(connection: &mut PgConnection, work: &Work) -> Result<Outcome> {
     match *work {
-        Work::CreateUser { ref password_hash } => {
-            Ok(users::create(connection, "", password_hash).await?.map_or(Outcome::Failed, Outcome::Created))
-        }
+        Work::ReserveUin => users::reserve(connection).await,
+        Work::CreateUser { uin: Uin::NONE, .. } => Ok(Outcome::Failed),
+        Work::CreateUser { uin, ref password_hash } => users::create(connection, uin, "", password_hash).await,
         Work::SaveProfile { uin, ref profile, ref password_hash } => {
             save_profile(connection, uin, profile, password_hash.as_deref()).await
         }
@@ -47,9 +47,10 @@ pub(super) async fn perform(connection: &mut PgConnection, work: &Work) -> Resul
         | Work::LoadLastBroadcast { .. }
         | Work::StoreMessage { .. }
         | Work::DeleteMessage { .. }
+        | Work::ExpireMessages { .. }
         | Work::CountMessages
         | Work::ListUsers { .. } => {
-            debug_assert!(false, "{work:?} is done many at a time");
+            debug_assert!(false, "{work:?} is done elsewhere");
             Ok(Outcome::Failed)
         }
     }

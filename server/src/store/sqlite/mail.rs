@@ -1,6 +1,5 @@
 //! Messages of many users in a few statements: the [`Ledger`] works out what comes of a batch, and only that goes to the database.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use myicq_wire::Uin;
@@ -8,9 +7,10 @@ use sqlx::error::Result;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row, query};
 
-use super::reads::{json, numbers};
-use crate::store::ledger::{Counts, Ledger};
-use crate::store::{Message, Outcome, Work};
+use super::reads::{from_json, json};
+use super::work::{Done, count};
+use crate::store::ledger::{Counted, Counts, Ledger};
+use crate::store::{Message, MessageId, Outcome, Work};
 
 /// Rows that one statement inserts: as many as there are, in a few lengths, so that each is prepared once.
 const INSERT_LENGTHS: [usize; 4] = [128, 32, 8, 1];
@@ -33,6 +33,7 @@ pub(super) async fn perform(
 ) -> Result<Vec<(usize, Outcome)>> {
     load_mailboxes(connection, counts, works).await?;
     load_pairs(connection, counts, works).await?;
+    load_days(connection, counts, works).await?;
     let kept = load_kept(connection, counts.named(works)).await?;
     let mut ledger = Ledger::new(counts, kept);
     let outcomes = works.iter().map(|&(place, work)| (place, ledger.perform(work))).collect();
@@ -55,11 +56,12 @@ async fn load_mailboxes(
     if recipients.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT uin, (SELECT count(*) FROM messages WHERE recipient = uin) \
-               FROM json_each(?) CROSS JOIN users ON uin = value";
+    let sql = "SELECT uin, (SELECT json_array(count(*), coalesce(sum(length(text)), 0)) FROM messages \
+               WHERE recipient = uin) FROM json_each(?) CROSS JOIN users ON uin = value";
     let recipients = json(recipients.into_iter().map(|uin| uin.0));
     for row in query(sql).bind(recipients).fetch_all(connection).await? {
-        counts.learn_mailbox(Uin(row.try_get(0)?), row.try_get(1)?);
+        let (messages, bytes) = from_json(&row, 1)?;
+        counts.learn_mailbox(Uin(row.try_get(0)?), messages, bytes);
     }
     Ok(())
 }
@@ -73,23 +75,56 @@ async fn load_pairs(connection: &mut SqliteConnection, counts: &mut Counts, work
     let recipients = json(recipients.into_iter().map(|uin| uin.0));
     for row in query(sql).bind(recipients).fetch_all(connection).await? {
         let recipient = Uin(row.try_get(0)?);
-        for sender in numbers(&row, 1)? {
+        for sender in from_json::<Vec<u32>>(&row, 1)? {
             counts.learn_pair(recipient, Uin(sender), 1);
         }
     }
     Ok(())
 }
 
-/// Those of some messages that lie in the database, with their recipients and senders.
-async fn load_kept(connection: &mut SqliteConnection, ids: Vec<i64>) -> Result<HashMap<i64, (Uin, Uin)>> {
+async fn load_days(connection: &mut SqliteConnection, counts: &mut Counts, works: &[(usize, &Work)]) -> Result<()> {
+    for (day, ids) in counts.unknown_days(works) {
+        let sql = "SELECT sender, count(*) FROM messages WHERE id BETWEEN ? AND ? GROUP BY sender";
+        for row in query(sql).bind(ids.start()).bind(ids.end()).fetch_all(&mut *connection).await? {
+            counts.learn_sender(day, Uin(row.try_get(0)?), row.try_get(1)?);
+        }
+    }
+    Ok(())
+}
+
+/// A row of number, recipient, sender and bytes.
+fn counted((id, recipient, sender, bytes): (i64, u32, u32, usize)) -> Counted {
+    Counted { id, recipient: Uin(recipient), sender: Uin(sender), bytes }
+}
+
+/// Forgets the oldest messages, within the transaction that is open.
+pub(super) async fn expire(
+    connection: &mut SqliteConnection,
+    counts: &mut Counts,
+    before: MessageId,
+    limit: usize,
+) -> Done {
+    // No message has a number beyond what fits.
+    let before = i64::try_from(before.0).unwrap_or(i64::MAX);
+    let sql = "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE id < ? ORDER BY id LIMIT ?) \
+               RETURNING json_array(id, recipient, sender, length(text))";
+    let rows = query(sql).bind(before).bind(count(limit)).fetch_all(connection).await?;
+    for row in &rows {
+        counts.uncount(counted(from_json(row, 0)?));
+    }
+    Ok(Outcome::Count(rows.len() as u64))
+}
+
+/// Those of some messages that lie in the database.
+async fn load_kept(connection: &mut SqliteConnection, ids: Vec<i64>) -> Result<Vec<Counted>> {
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
     // One row for all: each would cost as much as the look-up.
-    let sql = "SELECT json_group_array(json_array(id, recipient, sender)) FROM messages WHERE id IN (SELECT value FROM json_each(?))";
+    let sql = "SELECT json_group_array(json_array(id, recipient, sender, length(text))) FROM messages \
+               WHERE id IN (SELECT value FROM json_each(?))";
     let row = query(sql).bind(json(ids)).fetch_one(connection).await?;
-    let kept = numbers::<(i64, u32, u32)>(&row, 0)?.into_iter();
-    Ok(kept.map(|(id, recipient, sender)| (id, (Uin(recipient), Uin(sender)))).collect())
+    Ok(from_json::<Vec<_>>(&row, 0)?.into_iter().map(counted).collect())
 }
 
 /// Inserts messages with their numbers and times, by rising number: the table grows at its end.

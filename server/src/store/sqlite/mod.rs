@@ -110,7 +110,13 @@ impl SqliteStore {
             let (mail, others): (Vec<_>, Vec<_>) = writes.iter().partition(|placed| is_mail(placed));
             outcomes.extend(mail::perform(&mut self.connection, &mut self.counts, &mail).await?);
             for (place, work) in others {
-                let outcome = match work::perform(&mut self.connection, work).await {
+                let done = match *work {
+                    Work::ExpireMessages { before, limit } => {
+                        mail::expire(&mut self.connection, &mut self.counts, before, limit).await
+                    }
+                    _ => work::perform(&mut self.connection, work).await,
+                };
+                let outcome = match done {
                     Ok(outcome) => outcome,
                     Err(Fault::Request(error)) => {
                         tracing::error!("the database refused a request: {error}");
@@ -173,14 +179,14 @@ mod tests {
     use sqlx::query_scalar;
 
     use super::*;
-    use crate::store::{Message, MessageId, NotStored, Ticket};
+    use crate::store::{Message, MessageId, NotStored, Room, Ticket};
 
     fn numbered(works: impl IntoIterator<Item = Work>) -> Vec<Request> {
         (1..).map(Ticket).zip(works).map(|(ticket, work)| Request { ticket, work }).collect()
     }
 
     fn create() -> Work {
-        Work::CreateUser { password_hash: "hash".to_owned() }
+        Work::AddUser { uin: None, nick: String::new(), password_hash: "hash".to_owned() }
     }
 
     /// More than the pages that are free in a new database.
@@ -194,7 +200,7 @@ mod tests {
             text: vec![b'x'; 100_000],
             charset: Charset::Utf8,
         };
-        Work::StoreMessage { message: Arc::new(message), max: 9, pair_max: 9 }
+        Work::StoreMessage { message: Arc::new(message), room: Room { messages: 9, ..Room::UNLIMITED } }
     }
 
     async fn outcomes(store: &mut SqliteStore, works: impl IntoIterator<Item = Work>) -> Vec<Outcome> {
@@ -237,7 +243,9 @@ mod tests {
         // It is not counted either: there is room for one.
         let full = Outcome::Stored(Err(NotStored::MailboxFull));
         let only = |id| match keep(id) {
-            Work::StoreMessage { message, .. } => Work::StoreMessage { message, max: 1, pair_max: 1 },
+            Work::StoreMessage { message, .. } => {
+                Work::StoreMessage { message, room: Room { messages: 1, ..Room::UNLIMITED } }
+            }
             other => other,
         };
         assert_eq!(outcomes(&mut store, [only(1), only(2)]).await, [Outcome::Stored(Ok(())), full]);

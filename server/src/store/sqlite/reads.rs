@@ -165,13 +165,13 @@ fn card(row: &SqliteRow) -> Result<Card> {
 
 fn contact_list(row: Option<&SqliteRow>) -> Result<Outcome> {
     let Some(row) = row else { return Ok(Outcome::Contacts(Vec::new())) };
-    let mut contacts = numbers::<u32>(row, 1)?;
+    let mut contacts: Vec<u32> = from_json(row, 1)?;
     contacts.sort_unstable();
     Ok(Outcome::Contacts(contacts.into_iter().map(Uin).collect()))
 }
 
-/// A JSON array from a column.
-pub(super) fn numbers<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<Vec<T>> {
+/// What a column holds as JSON.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| Error::Decode(Box::new(error)))
 }
 

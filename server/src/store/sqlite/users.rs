@@ -1,4 +1,4 @@
-//! What the administrator does with users, within the transaction that is open.
+//! How users come and go, and what the administrator does with them, within the transaction that is open.
 
 use myicq_wire::{Uin, UnixTime};
 use sqlx::error::{ErrorKind, Result};
@@ -8,10 +8,25 @@ use sqlx::{Row, query, query_scalar};
 use super::work::Done;
 use crate::store::{CHOSEN_UIN_MAX, NotCreated, Outcome, UserSummary};
 
+/// AUTOINCREMENT goes on behind it.
+pub(super) async fn reserve(connection: &mut SqliteConnection) -> Done {
+    let sql = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'users' AND seq < ? RETURNING seq";
+    let next: Option<u32> = query_scalar(sql).bind(u32::MAX).fetch_optional(connection).await?;
+    Ok(next.map_or(Outcome::Failed, |uin| Outcome::Reserved(Uin(uin))))
+}
+
+pub(super) async fn create(connection: &mut SqliteConnection, uin: Uin, password_hash: &str) -> Done {
+    insert(connection, Some(uin), "", password_hash).await
+}
+
 pub(super) async fn add(connection: &mut SqliteConnection, uin: Option<Uin>, nick: &str, password_hash: &str) -> Done {
     if uin.is_some_and(|uin| !(Uin(1)..=CHOSEN_UIN_MAX).contains(&uin)) {
         return Ok(Outcome::NotCreated(NotCreated::NotAllowed));
     }
+    insert(connection, uin, nick, password_hash).await
+}
+
+async fn insert(connection: &mut SqliteConnection, uin: Option<Uin>, nick: &str, password_hash: &str) -> Done {
     let sql = "INSERT INTO users (uin, nick, password_hash, last_broadcast) \
                VALUES (?, ?, ?, (SELECT coalesce(max(id), 0) FROM broadcasts)) RETURNING uin";
     let inserted =

@@ -36,7 +36,8 @@ pub(super) type Done<T = Outcome> = Result<T, Fault>;
 /// changes something can fail for a reason of its own: it is done whole, or not at all.
 pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> Done {
     match *work {
-        Work::CreateUser { ref password_hash } => create_user(connection, password_hash).await,
+        Work::ReserveUin => users::reserve(connection).await,
+        Work::CreateUser { uin, ref password_hash } => users::create(connection, uin, password_hash).await,
         Work::SaveProfile { uin, ref profile, ref password_hash } => {
             save_profile(connection, uin, profile, password_hash.as_deref()).await
         }
@@ -63,19 +64,13 @@ pub(super) async fn perform(connection: &mut SqliteConnection, work: &Work) -> D
         | Work::LoadLastBroadcast { .. }
         | Work::StoreMessage { .. }
         | Work::DeleteMessage { .. }
+        | Work::ExpireMessages { .. }
         | Work::CountMessages
         | Work::ListUsers { .. } => {
-            debug_assert!(false, "{work:?} is done many at a time");
+            debug_assert!(false, "{work:?} is done elsewhere");
             Ok(Outcome::Failed)
         }
     }
-}
-
-async fn create_user(connection: &mut SqliteConnection, password_hash: &str) -> Done {
-    let sql = "INSERT INTO users (password_hash, last_broadcast) \
-               VALUES (?, (SELECT coalesce(max(id), 0) FROM broadcasts)) RETURNING uin";
-    let uin: u32 = query_scalar(sql).bind(password_hash).fetch_one(connection).await?;
-    Ok(Outcome::Created(Uin(uin)))
 }
 
 async fn save_profile(

@@ -48,7 +48,7 @@ use self::mail::{Mail, Mailboxes};
 use self::relay::RelayMeter;
 use self::reload::Settings;
 use self::report::Report;
-use self::saving::{Inheritance, Keeper};
+use self::saving::Inheritance;
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
@@ -203,12 +203,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         tracing::info!(%address, "listening for relays");
     }
     // Nobody else uses the data folder from here on.
-    let (keeper, inherited) = Keeper::open(&config, &shares, StdRng::from_rng(&mut seeds));
-    let leftovers = keeper.map(|keeper| {
-        let (leave, leftovers) = mpsc::unbounded_channel();
-        tokio::task::spawn_local(keeper.keep(mailboxes.clone(), leftovers, store.requests.clone()));
-        leave
-    });
+    let (leftovers, inherited) = saving::start(&config, &shares, &mut seeds, &mailboxes, &store.requests);
     let shards = shards.into_iter().zip(sockets).zip(receivers).zip(inherited);
     let shards = shards.map(|(((shard, socket), mailbox), inherited)| {
         let (mailboxes, store, passwords) = (mailboxes.clone(), store.requests.clone(), passwords.clone());

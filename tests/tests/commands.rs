@@ -21,7 +21,10 @@ fn start() -> (tempfile::TempDir, Server, String, String) {
 fn somebody_asks_and_is_let_in() {
     let (_folder, server, anna, ben) = start();
     let (anna, ben) = (anna.as_str(), ben.as_str());
-    server.done(&["profile", "set", "--auth", "required"], Some(anna), PASSWORD);
+    let mut asked_first = server.command(&["profile"], Some(anna));
+    let mut asked_first = asked_first.args(["set", "--auth", "required"]).spawn().unwrap();
+    writeln!(asked_first.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+    assert!(asked_first.wait().unwrap().success());
     assert_eq!(server.myicq(&["add", anna], Some(ben), PASSWORD).status.code(), Some(7));
     // What nobody has asked for cannot be accepted.
     assert_eq!(server.myicq(&["auth", "accept", ben], Some(anna), PASSWORD).status.code(), Some(4));

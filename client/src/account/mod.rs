@@ -10,6 +10,7 @@
 
 mod config;
 mod connection;
+mod datagram;
 mod direct;
 mod directory;
 mod receive;
@@ -24,11 +25,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use myicq_wire::charset::Charset;
-use myicq_wire::cipher::{CipherForm, Key};
+use myicq_wire::cipher::Key;
 use myicq_wire::link::{Link, Outgoing, Output as Due, Retained, Token};
 use myicq_wire::{
-    Capabilities, Command, Envelope, HEADER_LEN, Instant, KeepAlive, Login, MAX_DATAGRAM, Sealing, Secret, Seq,
-    SessionId, encode_request,
+    Capabilities, Command, Envelope, Instant, KeepAlive, Login, MAX_DATAGRAM, Secret, Seq, SessionId, encode_request,
 };
 
 use crate::error::{EndReason, Misuse, RequestError};
@@ -147,8 +147,7 @@ pub struct Account {
     events: VecDeque<Delivery>,
     answers: VecDeque<(RequestId, Result<Answer, RequestError>)>,
     seen: SeenMessages,
-    /// By token or number the messages that were handed out and not confirmed, and by which further ways each of them came: directly, or once
-    /// more from a server that has started again.
+    /// By token the messages that were handed out and not confirmed, and by which further ways each of them came.
     unconfirmed: HashMap<u64, Vec<Source>>,
     /// Direct messages that are confirmed and not yet acknowledged.
     confirmations: VecDeque<DirectId>,
@@ -270,23 +269,6 @@ impl Account {
         zeroize::Zeroize::zeroize(&mut buffer);
         sent.map_err(|_| Misuse::TooManyRequests(MAX_REQUESTS))?;
         Ok(seq)
-    }
-
-    fn envelope(&self, seq: Option<Seq>) -> Envelope {
-        Envelope { reserved: 0, uin: self.config.uin, session: self.session, seq }
-    }
-
-    fn sealing(&self) -> Sealing<'_> {
-        let form = if self.granted.contains(Capabilities::CBC) { CipherForm::Cbc } else { CipherForm::Original };
-        Sealing { key: &self.key, form }
-    }
-
-    /// A datagram without a body.
-    fn bare(&self, body: &myicq_wire::Request<'_>, seq: Seq) -> Vec<u8> {
-        let mut datagram = vec![0; HEADER_LEN];
-        let encoded = encode_request(&self.envelope(Some(seq)), body, None, None, &mut datagram);
-        debug_assert_eq!(encoded, Ok(HEADER_LEN), "a header has this length");
-        datagram
     }
 
     fn acknowledge(&mut self, seq: Seq) {

@@ -49,7 +49,7 @@ use self::mail::{Mail, Mailboxes};
 use self::relay::RelayMeter;
 use self::reload::Settings;
 use self::report::Report;
-use self::saving::{Inheritance, Keeper};
+use self::saving::Inheritance;
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
@@ -209,12 +209,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         tracing::info!(%address, "listening for relays");
     }
     // Nobody else uses the data folder from here on.
-    let (keeper, inherited) = Keeper::open(&config, &shares, StdRng::from_rng(&mut seeds));
-    let leftovers = keeper.map(|keeper| {
-        let (leave, leftovers) = mpsc::unbounded_channel();
-        tokio::task::spawn_local(keeper.keep(mailboxes.clone(), leftovers, store.requests.clone()));
-        leave
-    });
+    let (leftovers, inherited) = saving::start(&config, &shares, &mut seeds, &mailboxes, &store.requests);
     let clock = Clock::new();
     let shards = shards.into_iter().zip(sockets).zip(receivers).zip(inherited);
     let shards = shards.map(|(((shard, sockets), mailbox), inherited)| {

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use myicq_wire::UnixTime;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -40,9 +41,27 @@ pub(super) struct Inheritance {
     pub(super) sessions: Vec<SavedSession>,
 }
 
+/// Takes over the sessions of an earlier process and keeps those of this one, from the thread that waits for signals. Gives back where shards leave
+/// theirs at the end, if sessions are kept, and what each of them begins with.
+pub(super) fn start(
+    config: &Config,
+    shares: &[Share],
+    seeds: &mut StdRng,
+    mailboxes: &Mailboxes,
+    store: &mpsc::UnboundedSender<store::Request>,
+) -> (Option<mpsc::UnboundedSender<Leftover>>, Vec<Inheritance>) {
+    let (keeper, inherited) = Keeper::open(config, shares, StdRng::from_rng(seeds));
+    let leftovers = keeper.map(|keeper| {
+        let (leave, leftovers) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(keeper.keep(mailboxes.clone(), leftovers, store.clone()));
+        leave
+    });
+    (leftovers, inherited)
+}
+
 /// Keeps sessions.
 #[derive(Debug)]
-pub(super) struct Keeper {
+struct Keeper {
     file: SessionsFile,
     interval: Duration,
     start: u64,
@@ -54,7 +73,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Takes over what was kept, for each shard its part. Nobody who cannot be kept again goes on: his numbers could come twice. `None`:
     /// sessions are not to be kept, or cannot be.
-    pub(super) fn open(config: &Config, shares: &[Share], random: StdRng) -> (Option<Self>, Vec<Inheritance>) {
+    fn open(config: &Config, shares: &[Share], random: StdRng) -> (Option<Self>, Vec<Inheritance>) {
         let folder = &config.store.data;
         let now = Clock::new().now().unix;
         let Some(interval) = config.session.save_interval else {
@@ -100,7 +119,7 @@ impl Keeper {
 
     /// Keeps the sessions of these shards until all of them have left theirs. `_store` keeps the data folder from another server until the
     /// last of it is written.
-    pub(super) async fn keep(
+    async fn keep(
         mut self,
         mailboxes: Mailboxes,
         mut leftovers: mpsc::UnboundedReceiver<Leftover>,

@@ -189,6 +189,7 @@ fn the_next_session_is_asked_what_the_last_one_left_and_nothing_twice() {
     scene.acknowledge(second, 2, then.2);
     let answers = [(contacts, Ok(Answer::Contacts(vec![]))), (waiting, Ok(Answer::Acknowledged))];
     assert_eq!(scene.answers(), answers);
+    assert_eq!(scene.commands(), [Command::Ack], "of the reply");
     scene.acknowledge(Connection::FIRST_PATH, 1, Seq::new(2));
     assert_eq!((scene.commands(), scene.events()), (vec![], vec![]), "the old way is closed");
 }

@@ -42,14 +42,19 @@ impl Source {
 
     /// Goes on behind the first `offset` bytes, if they have this hash, and otherwise from the start. From where it goes on.
     pub(super) fn skip(&mut self, offset: u64, theirs: Option<FileHash>) -> Result<u64, FileError> {
+        self.start_again()?;
         let begins_so = hash_first(&mut self.file, &mut self.hasher, offset).map_err(disk)? == offset
             && theirs == Some(hash_of(&self.hasher));
         if !begins_so {
-            self.hasher = Sha256::new();
-            self.file.seek(SeekFrom::Start(0)).map_err(disk)?;
+            self.start_again()?;
         }
         self.at = if begins_so { offset } else { 0 };
         Ok(self.at)
+    }
+
+    fn start_again(&mut self) -> Result<(), FileError> {
+        self.hasher = Sha256::new();
+        self.file.seek(SeekFrom::Start(0)).map(drop).map_err(disk)
     }
 
     /// The next bytes, up to so many; none at the end.
@@ -252,7 +257,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.tar (1).gz", "a.tar (2).gz", "a.tar.gz"]);
         assert_eq!(std::fs::read(folder.path().join("a.tar (2).gz")).unwrap(), b"third");
         assert_eq!(numbered(".profile", 3), ".profile (3)");
-        assert_eq!(numbered(&format!("{}.txt", "ä".repeat(125)), 12).len(), 254);
+        assert_eq!(numbered(&format!("{}.txt", "ä".repeat(125)), 12).len(), 255);
     }
 
     #[test]

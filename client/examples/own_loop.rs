@@ -26,11 +26,12 @@ pub(crate) fn run(server: &str, uin: Uin, password: Password, to: Uin, text: &st
             outcome?;
         }
         while let Some(event) = account.poll_event() {
-            if let Event::Message { from, message: Message::Text { text }, .. } = event {
-                if from == to {
+            match event {
+                Event::Message { from, message: Message::Text { text }, .. } if from == to => {
                     answer = Some(text);
                     account.log_out();
                 }
+                _ => {}
             }
         }
         while let Some(datagram) = account.poll_transmit(now()) {

@@ -1,5 +1,5 @@
 //! A backup that is made while people talk is a database of its own, and has all that was acknowledged before it began.
-#![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "this is test: what is not as it must be ends it")]
 #![expect(clippy::disallowed_methods, reason = "runs programs, and copies their files")]
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! The library for C, as a C program has it: built with `cc`, against a real server.
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "runs programs as a shell does")]
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "this is test: what is not as it must be ends it")]
+#![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it, or is shown")]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use myicq_tests::process::Server;

@@ -1,5 +1,5 @@
 //! Messages between two programs of this project that can reach each other, over real sockets.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "this is test: what is not as it must be ends it, or is shown")]
+#![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it, or is shown")]
 
 use myicq_client::{Arrival, Client, Event, Events, Message, Password, Uin};
 use myicq_tests::process::Server;

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
-    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "this is test: what is not as it must be ends it, or is shown"
 )]

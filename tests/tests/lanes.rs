@@ -1,5 +1,4 @@
 //! By which way messages go: whatever fails when, each is shown once and in order.
-#![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it, or is shown")]
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv4Addr;

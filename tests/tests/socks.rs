@@ -1,7 +1,12 @@
 //! Sessions by a SOCKS5 proxy that passes datagrams on, with a server as it is built.
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "the proxy is the outside")]
-#![expect(clippy::unwrap_used, reason = "this is test: what is not as it must be ends it, or is shown")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test: what is not as it must be ends it, or is shown"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};

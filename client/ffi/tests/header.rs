@@ -2,7 +2,6 @@
 //!
 //! `MYICQ_UPDATE=1 cargo test --workspace --test header` makes it anew.
 #![expect(clippy::disallowed_methods, reason = "reads and writes a file of the project")]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "this is test: what is not as it must be ends it")]
 
 use std::path::Path;
 

@@ -52,7 +52,7 @@ fn asked(index: usize) -> Request<'static> {
         matches!(request.command(), Command::Ack | Command::NewUin | Command::Login | Command::Logout)
     };
     let all: Vec<_> = requests().into_iter().filter(|request| !is_outside(request)).collect();
-    all[index % all.len()].clone()
+    *all.get(index % all.len()).unwrap()
 }
 
 /// What one hears: the command, what it answers, and the body.

@@ -101,12 +101,7 @@ fn a_registration_that_is_never_confirmed_times_out() {
     let reply = NewUinReply { uin: ALICE, domain: Some(Str(b"stub.example")) };
     while registration.outcome().is_none() {
         transmitted(&mut registration, now);
-        registration.handle_datagram(&datagram(
-            Capabilities::ONCE,
-            Seq::new(7),
-            Seq::new(100),
-            &Reply::NewUin(reply.clone()),
-        ));
+        registration.handle_datagram(&datagram(Capabilities::ONCE, Seq::new(7), Seq::new(100), &Reply::NewUin(reply)));
         now = registration.poll_timeout().unwrap();
         transmitted(&mut registration, now);
     }

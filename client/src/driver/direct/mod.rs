@@ -114,6 +114,9 @@ struct Letter {
     waiter: Waiter,
 }
 
+/// What the connections tell, each with its number: where they say it, and where it is heard.
+type Notices = (mpsc::Sender<(ConnectionId, Notice)>, mpsc::Receiver<(ConnectionId, Notice)>);
+
 /// Everything direct of one session.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -132,7 +135,7 @@ pub(super) struct Peers {
     domain: Domain,
     stats: DirectStats,
     files: Files,
-    notices: (mpsc::Sender<(ConnectionId, Notice)>, mpsc::Receiver<(ConnectionId, Notice)>),
+    notices: Notices,
     accepted: mpsc::Receiver<(TcpStream, SocketAddr)>,
 }
 

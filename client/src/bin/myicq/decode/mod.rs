@@ -70,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     lines(arguments, key.as_ref(), std::io::stdin().lock())
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the command line, which reads files")]
 fn file(arguments: &Arguments, key: Option<Key>, path: &Path) -> Result<(), Failure> {
     let named = |error: std::io::Error| Failure::new(code::FAILURE, format!("{}: {error}", path.display()));
     let mut file = BufReader::new(File::open(path).map_err(named)?);
@@ -113,9 +114,10 @@ fn show(arguments: &Arguments, decoded: &Value) -> Result<(), Failure> {
     }
     print("", decoded)?;
     // Where several follow each other, a blank line tells them apart.
-    Ok(if arguments.file.is_some() {
-        output::line(format_args!(""))?
-    })
+    if arguments.file.is_some() {
+        output::line(format_args!(""))?;
+    }
+    Ok(())
 }
 
 /// One field a line, with the way to it in front: "body.login.status: 0".

@@ -188,7 +188,18 @@ local COMMANDS = {
         reply = { number("id", 8), number("is_delivered", 1) },
     },
     [0x0300] = { name = "UDP_SRV_REFUSED", enciphered = false,
-        reply = { number("reason", 1, { [1] = "NO_SUCH_USER", [2] = "MAILBOX_FULL", [3] = "TOO_LONG", [4] = "MALFORMED", [5] = "NOT_ALLOWED", [6] = "OTHER_DOMAIN", [7] = "NOT_ASKED", [8] = "BUSY", [9] = "STORAGE", [10] = "NO_SUCH_GROUP", [11] = "TOO_MANY", [12] = "TOO_OFTEN" }) },
+        reply = { number("reason", 1, { [1] = "NO_SUCH_USER", [2] = "MAILBOX_FULL", [3] = "TOO_LONG", [4] = "MALFORMED", [5] = "NOT_ALLOWED", [6] = "OTHER_DOMAIN", [7] = "NOT_ASKED", [8] = "BUSY", [9] = "STORAGE", [10] = "NO_SUCH_GROUP", [11] = "TOO_MANY", [12] = "TOO_OFTEN", [13] = "IN_DOUBT", [14] = "DAY_FULL" }) },
+    },
+    [0x0301] = { name = "UDP_RESUME", enciphered = true,
+        request = { number("start", 8), number("oldest", 2), number("newest", 2), number("status", 4, { [0] = "ONLINE", [1] = "OFFLINE", [2] = "AWAY", [3] = "INVISIBLE" }) },
+        reply = { number("start", 8), number("first", 2) },
+    },
+    [0x0400] = { name = "UDP_RELAY", enciphered = true,
+        request = { number("uin", 4) },
+        reply = { number("reason", 1, { [1] = "NO_SUCH_USER", [2] = "MAILBOX_FULL", [3] = "TOO_LONG", [4] = "MALFORMED", [5] = "NOT_ALLOWED", [6] = "OTHER_DOMAIN", [7] = "NOT_ASKED", [8] = "BUSY", [9] = "STORAGE", [10] = "NO_SUCH_GROUP", [11] = "TOO_MANY", [12] = "TOO_OFTEN", [13] = "IN_DOUBT", [14] = "DAY_FULL" }), when("reason", { 0 }, record("pass", { number("port", 2), number("number", 4), bytes("token", 16), number("wait", 2), number("bytes", 8) })) },
+    },
+    [0x0401] = { name = "UDP_SRV_RELAY", enciphered = false,
+        reply = { number("from", 4), record("pass", { number("port", 2), number("number", 4), bytes("token", 16), number("wait", 2), number("bytes", 8) }) },
     },
     [0x1000] = { name = "UDP_SRV_GROUP_TYPES", enciphered = false,
         reply = { list("entries", record("entry", { text("name"), text("display_name") })) },
@@ -276,9 +287,11 @@ local function is_utf8(bytes)
     return more == 0
 end
 
--- The words of the protocol are GB 18030 (of which ASCII is a part) unless they are UTF-8.
-local function words(range)
-    return range:string(is_utf8(range:bytes()) and ENC_UTF_8 or ENC_GB18030)
+-- Words are GB 18030 (of which ASCII is a part) unless they are UTF-8. Wireshark converts them itself: a string of Lua would be cut off at
+-- the length that it had before.
+local function add_words(tree, field, range)
+    local encoding = is_utf8(range:bytes()) and ENC_UTF_8 or ENC_GB18030
+    return (tree:add_packet_field(field, range, encoding))
 end
 
 -- A text with 0xFF between its fields is shown field by field.
@@ -286,9 +299,10 @@ local function add_text(tree, part, whole, bytes)
     local below, start, raw = nil, 0, bytes:bytes()
     for i = 0, bytes:len() do
         if i == bytes:len() or raw:get_index(i) == 0xFF then
-            local shown = i > start and words(bytes:range(start, i - start)) or ""
-            if below then below:add(f.part, whole, shown) else below = tree:add(part.field, whole, shown) end
-            start = i + 1
+            local field = below and f.part or part.field
+            local item = i > start and add_words(below or tree, field, bytes:range(start, i - start))
+                or (below or tree):add(field, whole, "")
+            below, start = below or item, i + 1
         end
     end
 end

@@ -111,9 +111,11 @@ local function is_utf8(bytes)
     return more == 0
 end
 
--- The words of the protocol are GB 18030 (of which ASCII is a part) unless they are UTF-8.
-local function words(range)
-    return range:string(is_utf8(range:bytes()) and ENC_UTF_8 or ENC_GB18030)
+-- Words are GB 18030 (of which ASCII is a part) unless they are UTF-8. Wireshark converts them itself: a string of Lua would be cut off at
+-- the length that it had before.
+local function add_words(tree, field, range)
+    local encoding = is_utf8(range:bytes()) and ENC_UTF_8 or ENC_GB18030
+    return (tree:add_packet_field(field, range, encoding))
 end
 
 -- A text with 0xFF between its fields is shown field by field.
@@ -121,9 +123,10 @@ local function add_text(tree, part, whole, bytes)
     local below, start, raw = nil, 0, bytes:bytes()
     for i = 0, bytes:len() do
         if i == bytes:len() or raw:get_index(i) == 0xFF then
-            local shown = i > start and words(bytes:range(start, i - start)) or ""
-            if below then below:add(f.part, whole, shown) else below = tree:add(part.field, whole, shown) end
-            start = i + 1
+            local field = below and f.part or part.field
+            local item = i > start and add_words(below or tree, field, bytes:range(start, i - start))
+                or (below or tree):add(field, whole, "")
+            below, start = below or item, i + 1
         end
     end
 end

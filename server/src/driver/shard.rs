@@ -1,3 +1,4 @@
+// long: the loop of a shard with its tests, which share what stands around it
 //! The loop around a shard: it waits, hands in what came, and does what comes out.
 
 mod restore;

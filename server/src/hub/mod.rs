@@ -1,3 +1,4 @@
+// long: what the hub is made of and how it is driven; each feature has a file of its own
 //! The messenger itself, in its own nouns: users, contacts, presence, messages, groups. It knows no packet, no socket and no SQL.
 //!
 //! A frontend opens and closes sessions and passes on what they ask; the hub answers with [`Effect`]s, [`store::Request`]s and

@@ -70,6 +70,8 @@ fn a_repeated_registration_is_answered_with_no_more_than_came_and_one_reply() {
     let repeated = alice.take(&mut scene);
     assert!(repeated.len() > 10, "a client whose reply was lost gets it again");
     assert!(repeated.iter().all(|again| again.header == reply.header && again.body == reply.body));
+    assert_eq!(scene.count("registrations"), 0, "nobody has proven the address");
+    alice.acknowledge(&mut scene, reply.seq());
     assert_eq!(scene.count("registrations"), 1);
 }
 

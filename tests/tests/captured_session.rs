@@ -148,7 +148,7 @@ fn every_request_is_answered_as_the_client_of_2003_needs_it() {
 fn a_registration_that_comes_again_makes_one_user() {
     let mut host = Host::new(config(), Delays { commit: Duration::from_millis(2), ..Delays::NONE }, 1);
     let registration = bytes(&rows(include_str!("../../wire/testdata/session.jsonl")).next().unwrap(), "hex");
-    let mut uins = BTreeSet::new();
+    let (mut uins, mut proofs) = (BTreeSet::new(), BTreeSet::new());
     for tenths in 0..40 {
         let now = Instant(1_000_000 + tenths * 100_000);
         host.handle_datagram(now, address(1), &registration);
@@ -156,9 +156,18 @@ fn a_registration_that_comes_again_makes_one_user() {
             let (header, body) = ServerHeader::decode(&datagram).unwrap();
             let Ok(Reply::NewUin(reply)) = Reply::decode(header.known_command().unwrap(), body) else { panic!() };
             uins.insert(reply.uin);
+            let envelope = Envelope { reserved: 0, uin: header.uin, session: header.session, seq: header.seq };
+            let mut proof = [0; HEADER_LEN];
+            encode_request(&envelope, &Request::Ack, None, None, &mut proof).unwrap();
+            proofs.insert(proof);
         }
     }
-    assert_eq!(uins.len(), 1);
+    assert_eq!((uins.len(), proofs.len()), (1, 1));
+    assert_eq!(host.counters().value("registrations"), 0, "nobody has proven the address");
+    for proof in proofs {
+        host.handle_datagram(Instant(5_000_000), address(1), &proof);
+    }
+    host.advance(Instant(5_100_000));
     assert_eq!(host.counters().value("registrations"), 1);
 }
 

@@ -223,3 +223,26 @@ fn what_was_still_open_at_an_orderly_end_is_in_doubt_and_what_came_behind_it_is_
     assert_eq!(heard.iter().filter_map(Heard::refusal).collect::<Vec<_>>(), [RefusalReason::IN_DOUBT]);
     assert!(heard.iter().any(|datagram| datagram.header.ackseq == Seq::new(begin + 1)));
 }
+
+/// What is open does not hold up what came behind it, and so may come after that.
+#[test]
+fn what_is_in_doubt_stays_so_when_later_requests_come_first() {
+    for is_exact in [true, false] {
+        let mut scene = Scene::new();
+        let (mut alice, mut bob) = (scene.present(Offer::Once), scene.absent(Offer::Plain));
+        let begin = alice.seq;
+        scene.stall();
+        alice.say(&mut scene, bob.uin, "to the disk");
+        let saved = scene.saved();
+        scene.resume();
+        scene.restart_with(saved, is_exact);
+        let asked = alice.take(&mut scene).iter().find_map(Heard::asks_to_resume).unwrap();
+        alice.resume(&mut scene, Resume { start: asked.start, oldest: begin, newest: begin, status: Status::ONLINE });
+        alice.say(&mut scene, bob.uin, "behind it");
+        alice.seq = begin;
+        alice.say(&mut scene, bob.uin, "to the disk");
+        let heard = alice.listen(&mut scene);
+        assert_eq!(heard.iter().filter_map(Heard::refusal).collect::<Vec<_>>(), [RefusalReason::IN_DOUBT]);
+        assert_eq!(words(&bob.log_in(&mut scene, Status::ONLINE)), ["to the disk", "behind it"]);
+    }
+}

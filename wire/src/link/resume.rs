@@ -57,9 +57,14 @@ impl Link {
     /// For a link on which nothing has come yet.
     pub fn settle_before(&mut self, retained: &mut Retained, oldest: Seq) {
         let last = oldest.previous();
-        if self.receiving.highest().is_none_or(|highest| last.ahead_of(highest) > 0) {
-            self.receiving.resume(retained, Some(last), &[]);
-        }
+        let highest = self.receiving.highest().filter(|highest| last.ahead_of(*highest) < 0).unwrap_or(last);
+        let unsettled: Vec<_> = self.receiving.unsettled().filter(|seq| seq.ahead_of(last) > 0).collect();
+        self.receiving.resume(retained, Some(highest), &unsettled);
+    }
+
+    /// Whether nothing up to `last` is to be handled any more, when it comes.
+    pub fn is_settled_to(&self, last: Seq) -> bool {
+        self.receiving.unsettled().all(|seq| seq.ahead_of(last) > 0)
     }
 
     /// The number of the oldest datagram that is not acknowledged; the next one where all are.
@@ -194,7 +199,14 @@ mod tests {
         );
         link.set_ordered();
         link.settle_before(&mut Retained::new(), seq(98));
+        assert!(link.is_settled_to(seq(98)) && !link.is_settled_to(seq(99)));
         assert_eq!(receive(&mut link, seq(99)), Receipt::New, "it knows more than the other side");
+        let unsettled = vec![seq(97), seq(99)];
+        let mut link =
+            Link::from_snapshot(&Snapshot { next_seq: seq(7), issued: 0, highest: Some(seq(100)), unsettled }, 0);
+        link.set_ordered();
+        link.settle_before(&mut Retained::new(), seq(98));
+        assert_eq!(receive(&mut link, seq(97)), Receipt::Duplicate(Again::Acknowledge));
         let mut link = Link::from_snapshot(
             &Snapshot { next_seq: seq(7), issued: 0, highest: Some(seq(100)), unsettled: vec![] },
             0,

@@ -13,6 +13,7 @@ use myicq_wire::{DEFAULT_PORT, Invite};
 
 use crate::discover;
 use crate::failure::Failure;
+use crate::history::Account;
 
 /// The port of a server's tunnel, where none is named.
 const TUNNEL_PORT: u16 = 443;
@@ -32,16 +33,16 @@ const _: () = assert!(MAX_PASSWORD_LEN <= MAX_PROXY_LOGIN_LEN);
 #[derive(Debug, Args)]
 pub(crate) struct Server {
     /// Host and UDP port of the server, or its invite (myicq://…) [default: the one that announces itself on this network]
-    #[arg(long, env = "MYICQ_SERVER", value_name = "ADDR")]
+    #[arg(long, global = true, env = "MYICQ_SERVER", value_name = "ADDR")]
     server: Option<String>,
     /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
-    #[arg(long, env = "MYICQ_TUNNEL")]
+    #[arg(long, global = true, env = "MYICQ_TUNNEL")]
     tunnel: bool,
     /// Go by this proxy. socks5://[USER@]HOST[:PORT] passes datagrams on; http://[USER@]HOST[:PORT] leads through the TCP tunnel of the server
-    #[arg(long, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
+    #[arg(long, global = true, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
     proxy: Option<Proxy>,
     /// Read the password of the proxy's USER from the first line of this file; without it, it is asked for at the terminal
-    #[arg(long, env = "MYICQ_PROXY_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, global = true, env = "MYICQ_PROXY_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
     proxy_password_file: Option<PathBuf>,
 }
 
@@ -57,27 +58,28 @@ struct Proxy {
 #[derive(Debug, Args)]
 pub(crate) struct PasswordSource {
     /// Read the password from the first line of the standard input
-    #[arg(long)]
+    #[arg(long, global = true)]
     password_stdin: bool,
     /// Read the password from the first line of this file
-    #[arg(long, env = "MYICQ_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, global = true, env = "MYICQ_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
     password_file: Option<PathBuf>,
 }
 
+/// Each of these is taken behind a command's own subcommand, too.
 #[derive(Debug, Args)]
 pub(crate) struct Login {
     #[command(flatten)]
     server: Server,
     /// The user's number
-    #[arg(long, env = "MYICQ_UIN", value_name = "N")]
-    uin: Uin,
+    #[arg(long, global = true, env = "MYICQ_UIN", value_name = "N")]
+    uin: Option<Uin>,
     #[command(flatten)]
     password: PasswordSource,
     /// Offer these beyond version 1, with commas between: cbc, utf8, sealed, receipts, relay, once; or none. All of them unless this says otherwise
-    #[arg(long, env = "MYICQ_OFFER", value_name = "LIST", value_parser = capabilities, default_value_t = SUPPORTED, hide_default_value = true)]
+    #[arg(long, global = true, env = "MYICQ_OFFER", value_name = "LIST", value_parser = capabilities, default_value_t = SUPPORTED, hide_default_value = true)]
     offer: Capabilities,
     /// Go on only with a server that grants these. The password itself always goes out in the clear
-    #[arg(long, env = "MYICQ_REQUIRE", value_name = "LIST", value_parser = capabilities)]
+    #[arg(long, global = true, env = "MYICQ_REQUIRE", value_name = "LIST", value_parser = capabilities)]
     require: Option<Capabilities>,
 }
 
@@ -140,18 +142,14 @@ impl Login {
         self.account().map(|(_, builder)| builder)
     }
 
-    /// Who logs in.
-    pub(crate) fn uin(&self) -> Uin {
-        self.uin
-    }
-
-    /// Where the server is, and what begins a session with it.
-    pub(crate) fn account(&self) -> Result<(String, Builder), Failure> {
+    /// Who logs in where, and what begins the session.
+    pub(crate) fn account(&self) -> Result<(Account, Builder), Failure> {
+        let owner = self.uin.ok_or_else(|| Failure::usage("who are you? Use --uin, or set MYICQ_UIN"))?;
         // First what is there at once: a server may have to be looked for.
         let password = self.password.read("Password: ")?;
         let (server, builder) = self.server.reached()?;
-        let builder = builder.credentials(self.uin, password);
-        Ok((server, builder.offer(self.offer).require(self.require.unwrap_or_default())))
+        let builder = builder.credentials(owner, password).offer(self.offer);
+        Ok((Account { server, owner }, builder.require(self.require.unwrap_or_default())))
     }
 
     /// Opens a session for one errand. The contacts do not see it, and waiting messages stay with the server.

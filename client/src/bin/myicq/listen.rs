@@ -11,7 +11,7 @@ use myicq_client::{Client, EndReason, Event, Events, Message, Uin, status_name};
 use crate::connection::{Login, duration};
 use crate::exec::{Exec, ExecOptions};
 use crate::failure::Failure;
-use crate::history::{Account, Keep, Recorder};
+use crate::history::{Keep, Recorder};
 use crate::output::{self, Plain, Utc};
 use crate::shown::{NoteOptions, Shown};
 use crate::status::Shown as Status;
@@ -47,10 +47,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let (server, builder) = arguments.login.account()?;
-    let owner = arguments.login.uin();
-    let (shown, seen) = Shown::open(&arguments.shown, &server, owner);
-    let mut recorder = Recorder::new(arguments.keep, Account { server, owner });
+    let (account, builder) = arguments.login.account()?;
+    let (shown, seen) = Shown::open(&arguments.shown, &account);
+    let mut recorder = Recorder::new(arguments.keep, account);
     recorder.complain();
     let builder = if arguments.no_reconnect { builder.reconnect(None) } else { builder };
     let (client, mut events) = builder.status(arguments.status.into()).seen(seen).connect().await?;

@@ -5,7 +5,7 @@ use myicq_client::{Status, Uin};
 
 use crate::connection::Login;
 use crate::failure::Failure;
-use crate::history::{Account, Keep, Recorder};
+use crate::history::{Keep, Recorder};
 use crate::output::{self, unix_time};
 
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { login, to, json, keep, text } = arguments;
-    let (server, builder) = login.account()?;
+    let (account, builder) = login.account()?;
     let (client, _) = builder.direct(None).status(Status::INVISIBLE).connect().await?;
     let sent = match client.send(to, &text).await {
         Ok(receipt) => receipt.acknowledged().await,
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     client.logout().await;
     let arrival = sent?;
-    let mut recorder = Recorder::new(keep, Account { server, owner: login.uin() });
+    let mut recorder = Recorder::new(keep, account);
     recorder.on_sent(to, &text, unix_time(), arrival.id());
     recorder.complain();
     if json {

@@ -5,9 +5,10 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use myicq_client::{MAX_SEEN, SeenMessages, Uin};
+use myicq_client::{MAX_SEEN, SeenMessages};
 
 use crate::folder;
+use crate::history::Account;
 
 /// More than the file ever grows to: each line is a number of up to 20 digits.
 const FILE_MAX: u64 = 64 * 1024;
@@ -31,8 +32,8 @@ pub(crate) struct Shown {
 impl Shown {
     /// What earlier runs have noted, and where to note more. Without a folder for it, or with one that cannot be written, there is nothing to note,
     /// which is said once.
-    pub(crate) fn open(options: &NoteOptions, server: &str, owner: Uin) -> (Self, SeenMessages) {
-        let Some(path) = path_for(server, owner).filter(|_| !options.no_seen) else { return Default::default() };
+    pub(crate) fn open(options: &NoteOptions, account: &Account) -> (Self, SeenMessages) {
+        let Some(path) = path_for(account).filter(|_| !options.no_seen) else { return Default::default() };
         match open(&path) {
             Ok((file, seen)) => (Self { file: Some(file) }, seen),
             Err(error) => {
@@ -55,7 +56,7 @@ impl Shown {
 }
 
 /// Message numbers are those of one server, and what was shown is one user's.
-fn path_for(server: &str, owner: Uin) -> Option<PathBuf> {
+fn path_for(Account { server, owner }: &Account) -> Option<PathBuf> {
     let server: String = server.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();
     Some(folder::data()?.join("seen").join(format!("{owner}@{server}")))
 }

@@ -186,7 +186,11 @@ impl Frontend {
         }
         let Some(&Restored::InDoubt(newest)) = self.restored.get(&key.slot) else { return false };
         if seq.ahead_of(newest) > 0 {
-            self.restored.remove(&key.slot);
+            // What was open does not hold up what is behind it, and may come after it.
+            let link = self.sessions.get(key).map(|session| &session.link);
+            if link.is_none_or(|link| link.is_settled_to(newest)) {
+                self.restored.remove(&key.slot);
+            }
             return false;
         }
         matches!(request, Request::SendMessage(_) | Request::GroupMessage(_) | Request::BroadcastMessage(_))

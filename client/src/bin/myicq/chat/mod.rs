@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 
 use crate::connection::Login;
 use crate::failure::Failure;
-use crate::history::{Account, Keep, Recorder};
+use crate::history::{Keep, Recorder};
 use crate::shown::{NoteOptions, Shown};
 use crate::status::Shown as Status;
 
@@ -45,13 +45,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage("chat draws on a terminal, and there is none: see listen and send"));
     }
-    let (server, builder) = arguments.login.account()?;
-    let (owner, status) = (arguments.login.uin(), arguments.status.into());
-    let (shown, seen) = Shown::open(&arguments.notes, &server, owner);
+    let (account, builder) = arguments.login.account()?;
+    let status = arguments.status.into();
+    let (shown, seen) = Shown::open(&arguments.notes, &account);
     // What goes wrong at first is said where one still is. Later the library comes back by itself.
     let session = builder.status(status).seen(seen).connect().await?;
-    let model = model::Model::new(owner, server.clone(), status);
-    let recorder = Recorder::new(arguments.keep, Account { server, owner });
+    let model = model::Model::new(account.owner, account.server.clone(), status);
+    let recorder = Recorder::new(arguments.keep, account);
     let look = view::Look { has_colour: has_colour(), zone: TimeZone::system() };
     driver::Driver::new(model, look, recorder, arguments.into, shown, session)?.run().await
 }

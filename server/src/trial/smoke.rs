@@ -99,7 +99,8 @@ impl Client {
         Ok(client)
     }
 
-    /// In the session of the registration, as the clients of 2003: its acknowledgement makes the user.
+    /// In the session of the registration, as the clients of 2003: its acknowledgement makes the user, and an answer to what is asked behind
+    /// it says that he is made.
     fn log_in(&mut self) -> anyhow::Result<()> {
         let (password, real_ip) = (Secret(PASSWORD), Ipv4(0x7F00_0001));
         self.send(&Request::Login(Login { password, status: Status::ONLINE, tcp_version: 1, real_ip, port: 0 }))?;
@@ -108,7 +109,10 @@ impl Client {
             _ => None,
         })?;
         match reply {
-            LoginReply::Success(_) => Ok(()),
+            LoginReply::Success(_) => {
+                let asked = self.send(&Request::GetServerList)?;
+                self.wait("a question", |answered, _| (answered == Some(asked)).then_some(()))
+            }
             LoginReply::Refused(error) => Err(anyhow!("a login was refused with the code {}", error.0)),
         }
     }

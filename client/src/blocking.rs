@@ -114,6 +114,8 @@ as_async! {
     create_group(group_type: u16, name: &str, password: Option<Password>) -> Result<Option<GroupId>, RequestError>;
     enter_group(group: GroupId, password: Option<Password>) -> Result<Vec<Member>, RequestError>;
     exit_group(group: GroupId) -> Result<(), RequestError>;
+    start_group(group: GroupId) -> Result<(), RequestError>;
+    group_command(group: GroupId, data: &[u8]) -> Result<(), RequestError>;
     offer_file(to: Uin, offer: FileOffer) -> Result<TransferId, RequestError>;
     accept_file(transfer: TransferId, accept: AcceptFile) -> Result<(), RequestError>;
     refuse_file(transfer: TransferId) -> Result<(), RequestError>;

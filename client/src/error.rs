@@ -16,6 +16,14 @@ pub enum Misuse {
         /// The most there may be.
         max: usize,
     },
+    /// What the program of a game says is too long.
+    #[error("the data has {len} bytes, and {max} are the most")]
+    DataTooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The most there may be.
+        max: usize,
+    },
     /// A field of a profile is too long.
     #[error("the {field} has {len} bytes in GB 18030, and {max} are the most")]
     FieldTooLong {

@@ -42,8 +42,8 @@ mod random;
 mod seen;
 
 pub use account::{
-    Answer, Arrival, FoundUser, Group, GroupType, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Member, OwnProfile,
-    Reconnect, RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
+    Answer, Arrival, FoundUser, Group, GroupType, MAX_GROUP_COMMAND_LEN, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN,
+    Member, OwnProfile, Reconnect, RemoteContacts, SUPPORTED, ServerEntry, Timeouts,
 };
 #[cfg(feature = "tokio")]
 pub use driver::{

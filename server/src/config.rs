@@ -45,7 +45,7 @@ settings! {
         /// Where to listen for datagrams; port 0: any free one.
         ///
         /// By default only this machine gets in. An address of IPv6 takes no IPv4: for both, name both, as in
-        /// "0.0.0.0:8000, [::]:8000".
+        /// `0.0.0.0:8000, [::]:8000`.
         restart udp as "listen": Vec<SocketAddr> = vec![SocketAddr::from(([127, 0, 0, 1], 8000))], Addresses;
 
         /// Where to listen for connections of the TCP tunnel; off: nowhere; port 0: any free one.
@@ -102,10 +102,9 @@ settings! {
 
         /// How often sessions are saved, so that they go on when the server has been killed; off: none outlives it.
         ///
-        /// Off until the simulation finds nothing any more: on a network that loses three datagrams in ten, a message may be shown twice or
-        /// overtaken around a restart. 5s is a good interval. What a killed server does not know any more happened after the last time. At the end of a server that is told to stop they are
-        /// saved in any case but off.
-        restart save_interval: Option<Duration> = None, Or("off", Time(Duration::from_secs(1)..=Duration::from_mins(1)));
+        /// What a killed server does not know any more happened after the last time; five seconds of that are little. At the end of a
+        /// server that is told to stop they are saved in any case but off.
+        restart save_interval: Option<Duration> = Some(Duration::from_secs(5)), Or("off", Time(Duration::from_secs(1)..=Duration::from_mins(1)));
 
         /// How long a message may wait for its recipient's acknowledgement before it is stored.
         ///

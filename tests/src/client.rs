@@ -32,6 +32,10 @@ pub enum Ask {
     Contacts,
     /// See somebody's profile.
     Profile(Uin),
+    /// See one's own.
+    OwnProfile,
+    /// See what the server calls itself.
+    Domain,
     /// Find the user of a number.
     FindUin(Uin),
     /// Find users by their nick.
@@ -157,13 +161,19 @@ impl Ours {
             Ask::Remove(uin) => Request::remove(*uin),
             Ask::Contacts => Ok(Request::contacts()),
             Ask::Profile(uin) => Request::profile(*uin),
+            Ask::OwnProfile => Ok(Request::own_profile()),
+            Ask::Domain => Ok(Request::remote_contacts()),
             Ask::FindUin(uin) => Request::search_uin(*uin),
             Ask::FindNick(nick) => Request::search_words(nick, "", Uin::NONE),
             Ask::FindSome => Ok(Request::search_random()),
             Ask::Servers => Ok(Request::servers()),
             Ask::Groups => Ok(Request::groups(0)),
             Ask::Group(group) => Ok(Request::group(*group)),
-            Ask::Play(_) => return Err("this program has no games".to_owned()),
+            Ask::Play(group) => {
+                let start = self.account.request(Request::start_group(*group));
+                self.asks.insert(start.map_err(|misuse| misuse.to_string())?, ask);
+                Request::group_command(*group, b"e2-e4")
+            }
             Ask::Broadcast(text) => Request::broadcast(text),
             Ask::CreateGroup { name, password } => Request::create_group(0, name, Password::new(password).ok()),
             Ask::EnterGroup { group, password } => Request::enter_group(*group, Password::new(password).ok()),
@@ -233,6 +243,8 @@ fn answer_text(answer: &Answer) -> Option<String> {
     match answer {
         Answer::Contacts(uins) => Some(list(uins.iter().copied())),
         Answer::Profile(profile) => Some(profile.nick.clone()),
+        Answer::OwnProfile(own) => Some(own.profile.nick.clone()),
+        Answer::RemoteContacts(remote) => Some(remote.domain.clone()),
         Answer::Added(result) => Some(added(*result)),
         Answer::Found(users) => Some(found(users.iter().map(|user| (user.uin, user.online)))),
         Answer::Servers(servers) => {

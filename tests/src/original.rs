@@ -333,6 +333,7 @@ impl Original {
                 self.notices.extend([Notice::Answer { ask, text }, Notice::Verdict { ask, done: true }]);
             }
             Ask::Profile(uin) => self.send(&Request::UpdateContact(address(uin)), Some(ask)),
+            Ask::OwnProfile | Ask::Domain => return Err("this program asks that when it logs in".to_owned()),
             Ask::FindUin(uin) => {
                 self.send(&Request::SearchCustom(SearchCustom::Uin(address(uin))), Some(ask));
             }

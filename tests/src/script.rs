@@ -27,6 +27,8 @@ pub struct Played {
     pub mixtures: usize,
     /// Requests that the server took, by name.
     pub requests: BTreeSet<&'static str>,
+    /// Those among them that it took where all used our own program.
+    pub requests_of_ours: BTreeSet<&'static str>,
     /// What the server sent, by name.
     pub replies: BTreeSet<&'static str>,
 }
@@ -60,7 +62,11 @@ pub fn play(scene: &str) -> Result<Played, String> {
         stage.curtain().map_err(|why| format!("at the end, {:?}: {why}", stage.programs()))?;
         let counters = stage.world.host.counters();
         let taken = counters.received().filter(|&(_, fate, count)| fate == "taken" && count > 0);
-        played.requests.extend(taken.map(|(name, ..)| name));
+        let taken: BTreeSet<_> = taken.map(|(name, ..)| name).collect();
+        if mixture == 0 {
+            played.requests_of_ours.extend(&taken);
+        }
+        played.requests.extend(taken);
         played.replies.extend(counters.sent_by_command().filter(|&(_, count)| count > 0).map(|(name, _)| name));
     }
     Ok(played)
@@ -292,6 +298,8 @@ impl Stage {
                 uins.sort();
                 self.answered(who, &Ask::Contacts, &crate::client::list(uins.into_iter()))
             }
+            (["looks", "up", "oneself"], Some(nick)) => self.answered(who, &Ask::OwnProfile, nick),
+            (["is", "at"], Some(domain)) => self.answered(who, &Ask::Domain, domain),
             (["looks", "up", whom], Some(nick)) => {
                 let ask = Ask::Profile(self.uin(whom)?);
                 self.answered(who, &ask, nick)

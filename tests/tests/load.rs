@@ -58,6 +58,24 @@ fn what_was_said_to_the_absent_is_heard_when_they_come() {
     }
 }
 
+/// Ten of an address are judged in a minute, and one more for every six seconds.
+#[test]
+#[cfg(target_os = "linux")]
+fn who_guesses_at_passwords_gets_as_far_as_the_limit() {
+    let figures = load("guess --secs 1 --rate 400 --addresses 2");
+    let (guesses, hashed) = (figures["guesses"].as_u64().unwrap(), figures["hashed"].as_u64().unwrap());
+    assert!(guesses >= 390 && (1..=20 + 4).contains(&hashed), "{figures}");
+    assert_eq!((&figures["lost"], &figures["refused"]), (&0.into(), &0.into()));
+}
+
+/// 1,000 lie in a mailbox by default, and none of what is said to others has to give way.
+#[test]
+fn a_full_mailbox_is_one_users_trouble() {
+    let figures = load("fill --senders 20 --each 51 --others 7");
+    assert_eq!((&figures["said"], &figures["stored"], &figures["refused"]), (&1_020.into(), &1_000.into(), &20.into()));
+    assert_eq!((&figures["others_stored"], &figures["heard"]), (&20.into(), &1_020.into()));
+}
+
 #[test]
 fn strangers_are_left_alone() {
     // TEST-NET-1 (RFC 5737) is nobody's.

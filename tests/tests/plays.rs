@@ -14,12 +14,14 @@ fn every_scene() {
     let mut scenes: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     scenes.sort();
     let (mut failures, mut requests, mut replies) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut requests_of_ours = BTreeSet::new();
     for path in &scenes {
         let name = path.file_name().unwrap().to_string_lossy();
         match play(&fs::read_to_string(path).unwrap()) {
             Ok(played) => {
                 println!("{name}: {} mixtures of programs", played.mixtures);
                 requests.extend(played.requests);
+                requests_of_ours.extend(played.requests_of_ours);
                 replies.extend(played.replies);
             }
             Err(why) => failures.push(format!("{name}, {why}")),
@@ -33,6 +35,7 @@ fn every_scene() {
     };
     let nothing: [&str; 0] = [];
     assert_eq!(unplayed(&requests, |info| info.request.is_some()), nothing);
+    assert_eq!(unplayed(&requests_of_ours, |info| info.request.is_some()), nothing, "not in the library");
     assert_eq!(unplayed(&replies, |info| info.reply), nothing);
 }
 

@@ -8,6 +8,7 @@
 //! exactly once and in order. On any other server it has what clients of 2003 have: at least once, in any order
 //! (docs/protocol.md, "Capabilities").
 
+mod answer;
 mod config;
 mod connection;
 mod datagram;
@@ -40,14 +41,13 @@ use self::direct::Source;
 use self::request::LEGACY;
 use self::resume::Resumed;
 
+pub use answer::{Answer, Arrival, OwnProfile, RemoteContacts};
 pub use config::{Config, Entropy, SUPPORTED, Timeouts};
 pub use connection::{Connection, Output, PathId, Reconnect};
 pub use direct::DirectId;
 pub use directory::{FoundUser, Group, GroupType, Member, ServerEntry};
 pub use registration::Registration;
-pub use request::{
-    Answer, Arrival, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, OwnProfile, RemoteContacts, Request, RequestId,
-};
+pub use request::{MAX_GROUP_COMMAND_LEN, MAX_GROUP_NAME_LEN, MAX_GROUP_PASSWORD_LEN, Request, RequestId};
 
 /// How many requests may wait for their answers: one for each contact that the clients of 2002 can have.
 pub const MAX_REQUESTS: usize = 256;

@@ -8,9 +8,10 @@ use myicq_wire::{
     ServerHeader, ServerMessage, Str, Typing, Uin, open_reply,
 };
 
+use super::answer::{Answer, Arrival, OwnProfile, RemoteContacts};
 use super::direct::{Source, token_key};
 use super::directory::{FoundUser, Group, GroupType, Member, ServerEntry};
-use super::request::{Answer, Arrival, OwnProfile, RemoteContacts, RequestId, domain, reply_to};
+use super::request::{RequestId, domain, reply_to};
 use super::{Account, Delivery, KEEP_ALIVE, LOGIN, MAX_EVENTS, MAX_OUTBOX, State, Ticket};
 use crate::error::{EndReason, Refusal, RequestError};
 use crate::event::{Event, Presence};

@@ -1,4 +1,3 @@
-// long: one function and one line of each list for every request that there is
 //! What a session can be asked to do, checked before anything is sent.
 
 use std::borrow::Cow;
@@ -7,14 +6,13 @@ use myicq_wire::charset::Charset;
 use myicq_wire::peer::MessageToken;
 use myicq_wire::{
     Address, Answer as WireAnswer, Authorization, BroadcastMessage, ChangeStatus, Command, CreateGroup, EnterGroup,
-    GetGroupList, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, RelayPass, RelayRequest,
-    SearchCustom, SearchRandom, SearchWords, Secret, SendMessage, Status, Str, Typing, Uin, message as wire_message,
+    GetGroupList, GroupCommand, GroupId, GroupMessage, GroupRef, MessageKind, MessageRef, ModifyUser, Opaque,
+    RelayRequest, SearchCustom, SearchRandom, SearchWords, Secret, SendMessage, Status, Str, Typing, Uin,
+    message as wire_message,
 };
 
 use super::config::Config;
-use super::directory::{FoundUser, Group, Member, ServerEntry};
-
-use crate::error::{GroupRefused, Misuse};
+use crate::error::Misuse;
 use crate::message::Message;
 use crate::password::Password;
 use crate::profile::{EncodedProfile, MAX_FIELD_LEN, Profile, encode_text};
@@ -66,96 +64,8 @@ enum Body {
     EnterGroup { group: GroupId, password: Option<Password> },
     ExitGroup(GroupId),
     SayToGroup { group: GroupId, text: Vec<u8> },
-}
-
-/// What the server answers.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Answer {
-    /// It is done, or promised.
-    Acknowledged,
-    /// To [`Request::send`], where the server says how far the message has come. Elsewhere it is [`Answer::Acknowledged`].
-    Arrived(Arrival),
-    /// To [`Request::contacts`].
-    Contacts(Vec<Uin>),
-    /// To [`Request::remote_contacts`].
-    RemoteContacts(RemoteContacts),
-    /// To [`Request::add`]: [`Authorization::ANYONE`] when the contact is on the list now, otherwise what stands in the way.
-    Added(Authorization),
-    /// To [`Request::profile`].
-    Profile(Box<Profile>),
-    /// To [`Request::own_profile`].
-    OwnProfile(Box<OwnProfile>),
-    /// To [`Request::relay`]: with what to connect.
-    Relay(RelayPass),
-    /// To one of the searches.
-    Found(Vec<FoundUser>),
-    /// To [`Request::servers`].
-    Servers(Vec<ServerEntry>),
-    /// To [`Request::groups`].
-    Groups(Vec<Group>),
-    /// To [`Request::group`]; `None` if there is none.
-    Group(Option<Group>),
-    /// To [`Request::create_group`]; `None` if there is none.
-    GroupCreated(Option<GroupId>),
-    /// To [`Request::enter_group`]: who is in it, oneself among them, or why one is not.
-    GroupEntered(Result<Vec<Member>, GroupRefused>),
-}
-
-/// How far a message has come when it counts as sent: what is true, and no more than that.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "arrival", rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Arrival {
-    /// To the recipient's program, over a direct session, which the server never saw. It has no number.
-    Direct,
-    /// To the recipient's program, by way of the server.
-    Delivered {
-        /// The message's own number, which [`Event::Read`](crate::Event::Read) names later.
-        id: u64,
-    },
-    /// To the server's disk, from where it follows when the recipient comes. Of a recipient who does not show that he is here, a server
-    /// says the same, whether his program has the message or not.
-    Stored {
-        /// The message's own number, which [`Event::Delivered`](crate::Event::Delivered) names later.
-        id: u64,
-    },
-    /// To the server, which does not say more. From a server of this project without receipts, or whose first word was lost, it means
-    /// delivered or stored. One of 2002 acknowledged before it looked whether there is such a user. What goes to a group or to everybody has
-    /// no more to be said, either: it is on its way to each of them.
-    Accepted,
-}
-
-impl Arrival {
-    /// The message's own number, where the server has said it.
-    pub fn id(self) -> Option<u64> {
-        match self {
-            Self::Delivered { id } | Self::Stored { id } => Some(id),
-            Self::Direct | Self::Accepted => None,
-        }
-    }
-}
-
-/// The name of the server, and the contacts on others.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct RemoteContacts {
-    /// The server's own domain.
-    pub domain: String,
-    /// Contacts by number and domain.
-    pub contacts: Vec<(Uin, String)>,
-}
-
-/// One's own profile, and how one wants to be added.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct OwnProfile {
-    /// What others see.
-    #[cfg_attr(feature = "serde", serde(flatten))]
-    pub profile: Profile,
-    /// 0 anyone may, 1 ask first, 2 nobody.
-    pub authorization: Authorization,
+    StartGroup(GroupId),
+    GroupCommand { group: GroupId, data: Vec<u8> },
 }
 
 impl Request {
@@ -298,7 +208,12 @@ impl Request {
     pub(super) fn is_repeatable(&self) -> bool {
         !matches!(
             self.0,
-            Body::Send { .. } | Body::Broadcast { .. } | Body::SayToGroup { .. } | Body::CreateGroup { .. }
+            Body::Send { .. }
+                | Body::Broadcast { .. }
+                | Body::SayToGroup { .. }
+                | Body::CreateGroup { .. }
+                | Body::StartGroup(_)
+                | Body::GroupCommand { .. }
         )
     }
 
@@ -422,6 +337,20 @@ impl Request {
         Ok(Self(Body::SayToGroup { group, text }))
     }
 
+    /// Begins the game that a group is for.
+    pub fn start_group(group: GroupId) -> Self {
+        Self(Body::StartGroup(group))
+    }
+
+    /// What the programs of a game say to each other in a group.
+    ///
+    /// # Errors
+    /// [`Misuse::DataTooLong`].
+    pub fn group_command(group: GroupId, data: &[u8]) -> Result<Self, Misuse> {
+        let (len, max, data) = (data.len(), MAX_GROUP_COMMAND_LEN, data.to_vec());
+        if len > max { Err(Misuse::DataTooLong { len, max }) } else { Ok(Self(Body::GroupCommand { group, data })) }
+    }
+
     /// The body as the wire has it.
     pub(super) fn to_wire(&self) -> myicq_wire::Request<'_> {
         use myicq_wire::Request as Wire;
@@ -465,6 +394,10 @@ impl Request {
             }
             Body::ExitGroup(group) => Wire::ExitGroup(GroupRef { group: *group }),
             Body::SayToGroup { group, text } => Wire::GroupMessage(GroupMessage { group: *group, text: Str(text) }),
+            Body::StartGroup(group) => Wire::GroupStart(GroupRef { group: *group }),
+            Body::GroupCommand { group, data } => {
+                Wire::GroupCommand(GroupCommand { group: *group, data: Opaque(data) })
+            }
         }
     }
 
@@ -479,6 +412,9 @@ impl Request {
 
 /// The most bytes that the name of a group may have in GB 18030.
 pub const MAX_GROUP_NAME_LEN: usize = 32;
+
+/// The most bytes that the program of a game may say in a group at once: with its header, the datagram is not cut on its way.
+pub const MAX_GROUP_COMMAND_LEN: usize = 1_024;
 
 /// The most bytes that the password of a group may have.
 pub const MAX_GROUP_PASSWORD_LEN: usize = 32;

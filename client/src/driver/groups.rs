@@ -140,6 +140,27 @@ impl Client {
         self.ask(Request::say_to_group(group, text)?).await
     }
 
+    /// Begins the game that a group is for. A server of this project has no games: it says yes, and does nothing.
+    ///
+    /// Cancel-safe: as [`Client::add`].
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn start_group(&self, group: GroupId) -> Result<(), RequestError> {
+        self.answer(Request::start_group(group)).await.map(drop)
+    }
+
+    /// Says what the programs of a game say to each other in a group: bytes that nobody else understands. As with
+    /// [`Client::start_group`], a server of this project does nothing.
+    ///
+    /// Cancel-safe: as [`Client::send`].
+    ///
+    /// # Errors
+    /// [`Misuse::DataTooLong`](crate::Misuse::DataTooLong); [`RequestError`].
+    pub async fn group_command(&self, group: GroupId, data: &[u8]) -> Result<(), RequestError> {
+        self.answer(Request::group_command(group, data)?).await.map(drop)
+    }
+
     async fn found(&self, request: Request) -> Result<Vec<FoundUser>, RequestError> {
         match self.answer(request).await? {
             Answer::Found(found) => Ok(found),

@@ -13,6 +13,10 @@ use crate::config::Security;
 use crate::hub::{PasswordJob, PasswordOutcome};
 use crate::passwords;
 
+/// As `nice` takes it. At 10, somebody who waits has a tenth of the processor that one at 0 has.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 /// The way to the threads. It has no limit of its own: the hub has at most [`crate::config::Limits::hash_queue_max`] logins and
 /// registrations under way, and one change of password for each request in a session's window.
 #[derive(Clone, Debug)]
@@ -39,6 +43,7 @@ pub(super) fn start(
         let (security, queue, mailboxes) = (security.clone(), Arc::clone(&queue), mailboxes.clone());
         let mut salts = StdRng::from_rng(seeds);
         spawn("passwords", watch.clone(), move || {
+            stand_back();
             while let Some(job) = next(&queue) {
                 let mut salt = [0; 16];
                 salts.fill_bytes(&mut salt);
@@ -53,6 +58,16 @@ pub(super) fn start(
     let threads = threads.collect::<Result<Vec<_>, _>>()?;
     Ok((Jobs(jobs), threads))
 }
+
+/// Lets the shards go first: a hash takes long in any case, and whoever guesses at passwords makes many of them.
+#[cfg(target_os = "linux")]
+fn stand_back() {
+    // Of this thread alone. Where it is not allowed, it is as it was.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stand_back() {}
 
 /// The next job. One idle thread waits for it; the others wait for their turn to wait.
 fn next(queue: &Mutex<Receiver<PasswordJob>>) -> Option<PasswordJob> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use super::{fanout, idle, logins, offline, pairs};
+use super::{fanout, fill, guess, idle, logins, offline, pairs};
 
 /// The longest time that can be asked for.
 const SECONDS_MAX: f64 = 3_600.0;
@@ -37,7 +37,7 @@ Figures:
   On a loopback interface a send also does the receiver's part of the work, so each side pays for what it sends.
 
 A server of one's own (--spawn) runs in a temporary folder, without limits of rates and with the cheapest password
-hashes, is started anew once the users are made, and is ended with the run. Settings for it go by its environment:
+hashes, but for guess and fill, is started anew once the users are made, and is ended with the run. Settings for it go by its environment:
   MYICQD_ARGON2_MEMORY_KIB=19456 myicq-load logins --spawn target/release/myicqd --users 1000
 
 Users that were made on a running server (--server) stay there: registration knows no way back. They are offline, with
@@ -50,6 +50,8 @@ Examples:
   myicq-load idle --spawn target/release/myicqd --sessions 100000 --hold 65
   myicq-load logins --spawn target/release/myicqd --users 10000
   myicq-load offline --spawn target/release/myicqd --senders 8 --away 512 --count 50000
+  myicq-load fill --spawn target/release/myicqd --senders 1000
+  myicq-load guess --spawn target/release/myicqd --addresses 64
   taskset -c 1 myicq-load pairs --spawn target/release/myicqd --server-cpus 0
   myicq-load pairs --server 127.0.0.1:8000 --pid $(pidof myicqd)"
 )]
@@ -71,6 +73,10 @@ pub(super) enum Load {
     Logins(On<logins::Options>),
     /// Messages for users who are away, and their coming back.
     Offline(On<offline::Options>),
+    /// Pairs of users who talk while somebody guesses at passwords.
+    Guess(On<guess::Options>),
+    /// Users who fill the mailbox of one who is away.
+    Fill(On<fill::Options>),
 }
 
 /// A load, and the server that it is for.

@@ -7,6 +7,8 @@ mod arguments;
 mod crowd;
 mod fanout;
 mod figures;
+mod fill;
+mod guess;
 mod idle;
 mod logins;
 mod member;
@@ -40,6 +42,8 @@ impl Arguments {
             Load::Idle(On { options, common }) => idle::run(options, common),
             Load::Logins(On { options, common }) => logins::run(options, common),
             Load::Offline(On { options, common }) => offline::run(options, common),
+            Load::Guess(On { options, common }) => guess::run(options, common),
+            Load::Fill(On { options, common }) => fill::run(options, common),
         }
     }
 
@@ -50,7 +54,9 @@ impl Arguments {
             | Load::Fanout(On { common, .. })
             | Load::Idle(On { common, .. })
             | Load::Logins(On { common, .. })
-            | Load::Offline(On { common, .. }) => common.json,
+            | Load::Offline(On { common, .. })
+            | Load::Guess(On { common, .. })
+            | Load::Fill(On { common, .. }) => common.json,
         }
     }
 }
@@ -71,7 +77,17 @@ impl Stage {
         count: usize,
         befriend: impl FnOnce(&mut Crowd) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        let mut target = Target::new(common)?;
+        Self::set_on(common, target::LENIENT, count, befriend)
+    }
+
+    /// The same with settings for a server of one's own.
+    fn set_on(
+        common: &Common,
+        settings: &'static str,
+        count: usize,
+        befriend: impl FnOnce(&mut Crowd) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let mut target = Target::new(common, settings)?;
         let offered = if common.plain { Capabilities::NONE } else { Capabilities::ONCE };
         let crowd = |target: &Target, uins: &[Uin]| Crowd::new(target.address(), uins, common.sockets, offered);
         tell(&format!("registering {count} users"));

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a driver: it starts the server")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -12,9 +13,13 @@ use super::meter::Meter;
 use crate::process::Server;
 
 /// What one's own server is run with: passwords that cost little, and mailboxes that hold whatever comes.
-const CONFIG: &str = "[limits]\nrates = \"off\"\noffline_max = 1000000\noffline_pair_max = 1000000\n\
+pub(super) const LENIENT: &str = "[limits]\nrates = \"off\"\noffline_max = 1000000\noffline_pair_max = 1000000\n\
                       offline_bytes_max = 1073741824\noffline_day_max = 1000000\n\
                       [security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n";
+
+/// The same with the limits and the hashes that a server has by default, but for how fast its users may talk and how many may come.
+pub(super) const LIMITED: &str =
+    "[limits]\nmessages_burst = 1000\nmessages_per_second = 1000\naddress_registrations_per_hour = 10000\n";
 
 /// Where the users go.
 #[derive(Debug)]
@@ -30,19 +35,20 @@ pub(super) struct Own {
     server: Option<Server>,
     folder: TempDir,
     common: Common,
+    settings: &'static str,
 }
 
 impl Target {
     /// # Errors
     /// There is none, or it is none to be loaded.
-    pub(super) fn new(common: &Common) -> anyhow::Result<Self> {
+    pub(super) fn new(common: &Common, settings: &'static str) -> anyhow::Result<Self> {
         if let Some(address) = common.target.server {
             if !address.ip().to_canonical().is_loopback() && !common.owner_agrees {
                 bail!("{address} is not on this machine: only with the consent of its owner, and --owner-agrees");
             }
             return Ok(Self::Running { address, pid: common.pid });
         }
-        let mut own = Own { common: common.clone(), folder: tempfile::tempdir()?, server: None };
+        let mut own = Own { common: common.clone(), folder: tempfile::tempdir()?, server: None, settings };
         own.start()?;
         Ok(Self::Own(Box::new(own)))
     }
@@ -59,6 +65,14 @@ impl Target {
         match self {
             Self::Own(own) => own.start(),
             Self::Running { .. } => Ok(()),
+        }
+    }
+
+    /// Where one's own server keeps what it keeps.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Own(own) => Some(own.folder.path().join("data")),
+            Self::Running { .. } => None,
         }
     }
 
@@ -97,7 +111,7 @@ impl Own {
                 command
             }
         };
-        let started = Server::launch(command, self.folder.path(), CONFIG);
+        let started = Server::launch(command, self.folder.path(), self.settings);
         self.server = Some(started.with_context(|| format!("cannot start {}", program.display()))?);
         Ok(())
     }

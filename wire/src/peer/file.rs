@@ -46,7 +46,7 @@ pub enum PeerFile<'a> {
     Hello(Hello<'a>),
     /// What is offered.
     FileInfo {
-        /// Its name, in the bytes of the sender's file system: nothing may be done with it before [`is_bare_name`] has
+        /// Its name, in the bytes of the sender's file system: nothing may be done with it before [`is_bare_name`](super::is_bare_name) has
         /// seen it.
         name: Str<'a>,
         /// Its length in bytes.

@@ -32,7 +32,7 @@ server on a network that others use, too. \"myicqd invite\" prints lines that --
 
 Environment:
   MYICQ_SERVER, MYICQ_UIN, MYICQ_PASSWORD_FILE, MYICQ_TUNNEL, MYICQ_PROXY, MYICQ_PROXY_PASSWORD_FILE, MYICQ_OFFER, MYICQ_REQUIRE,
-  MYICQ_NO_SEEN, MYICQ_NO_HISTORY stand in for the options of the same name
+  MYICQ_NO_SEEN, MYICQ_NO_HISTORY, MYICQ_NO_DIRECT stand in for the options of the same name
   MYICQ_LOG  what to log on stderr, for example \"debug\"
 
 A password is never an argument (decode, which talks to nobody, is the exception): it comes from the first line of the
@@ -144,7 +144,8 @@ mod tests {
             "myicq profile --server a:1 --uin 10001 --password-stdin set --nick me --auth required",
             "myicq file send --server a:1 --uin 10001 --password-stdin 10002 notes.txt --reason why --json",
             "myicq file receive --uin 10001 --into /tmp --accept 10002 10003 --max-size 1000000 --count 1 --ports 7-9",
-            "myicq listen --uin 10001 --exec ./on-event --exec-max 1 --no-reconnect --no-seen",
+            "myicq listen --uin 10001 --exec ./on-event --exec-max 1 --no-reconnect --no-seen --no-direct",
+            "myicq chat --uin 10001 --ports 33765-33774",
             "myicq auth --server a:1 --uin 10001 --password-stdin ask 10002 please",
             "myicq auth --server a:1 --uin 10001 --password-stdin accept 10002",
             "myicq auth accept 10002 --server a:1 --uin 10001 --password-stdin",

@@ -38,7 +38,7 @@ pub(crate) struct Server {
     /// Go through the TCP tunnel of the server: its address is that of the tunnel then, with port 443 where none is named
     #[arg(long, global = true, env = "MYICQ_TUNNEL")]
     tunnel: bool,
-    /// Go by this proxy. socks5://[USER@]HOST[:PORT] passes datagrams on; http://[USER@]HOST[:PORT] leads through the TCP tunnel of the server
+    /// Go by this proxy. `socks5://[USER@]HOST[:PORT]` passes datagrams on; `http://[USER@]HOST[:PORT]` leads through the TCP tunnel of the server
     #[arg(long, global = true, env = "MYICQ_PROXY", value_name = "URL", value_parser = proxy)]
     proxy: Option<Proxy>,
     /// Read the password of the proxy's USER from the first line of this file; without it, it is asked for at the terminal

@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use myicq_client::{
-    AcceptFile, Authorization, Client, Direct, EndReason, Event, Events, FileError, FileOffer, TransferId, Uin,
+    AcceptFile, Authorization, Client, EndReason, Event, Events, FileError, FileOffer, TransferId, Uin,
 };
 
 use crate::connection::{Login, duration};
+use crate::direct::Ports;
 use crate::failure::{Failure, code};
 use crate::listen::until_stopped;
 use crate::output::{self, Plain};
@@ -54,9 +54,8 @@ enum Action {
 struct Session {
     #[command(flatten)]
     login: Login,
-    /// Listen on one of these TCP ports, FIRST-LAST, for example behind a firewall [default: any]
-    #[arg(long, value_name = "PORTS", value_parser = ports)]
-    ports: Option<RangeInclusive<u16>>,
+    #[command(flatten)]
+    ports: Ports,
     /// Print each event as a JSON object in one line
     #[arg(long)]
     json: bool,
@@ -112,13 +111,6 @@ fn accepted(text: &str) -> Result<Accepted, String> {
     }
 }
 
-fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let wrong = || format!("\"{text}\" is no range of ports: write FIRST-LAST");
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (first.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
-    if first > last { Err(wrong()) } else { Ok(first..=last) }
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.action {
         Action::Send(arguments) => send(arguments).await,
@@ -128,13 +120,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 impl Session {
     async fn connect(&self) -> Result<(Client, Events), Failure> {
-        let direct = Direct::default();
-        self.login
-            .connect_for_files(match &self.ports {
-                Some(ports) => direct.ports(ports.clone()),
-                None => direct,
-            })
-            .await
+        self.login.connect_for_files(self.ports.direct()).await
     }
 }
 
@@ -352,12 +338,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_and_where() {
+    fn from_whom() {
         assert_eq!(accepted("all"), Ok(Accepted::All));
         assert_eq!(accepted("10002"), Ok(Accepted::From(Uin(10_002))));
         assert!(accepted("nobody").is_err());
-        assert_eq!(ports("33765-33774"), Ok(33_765..=33_774));
-        assert_eq!(ports("7"), Ok(7..=7));
-        assert!(ports("9-7").is_err() && ports("1-70000").is_err() && ports("").is_err());
     }
 }

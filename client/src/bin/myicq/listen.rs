@@ -9,6 +9,7 @@ use myicq_client::account::Delivery;
 use myicq_client::{Client, EndReason, Event, Events, Message, Uin, status_name};
 
 use crate::connection::{Login, duration};
+use crate::direct::DirectOptions;
 use crate::exec::{Exec, ExecOptions};
 use crate::failure::Failure;
 use crate::history::{Keep, Recorder};
@@ -39,6 +40,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_reconnect: bool,
     #[command(flatten)]
+    direct: DirectOptions,
+    #[command(flatten)]
     exec: ExecOptions,
     #[command(flatten)]
     shown: NoteOptions,
@@ -52,7 +55,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut recorder = Recorder::new(arguments.keep, account);
     recorder.complain();
     let builder = if arguments.no_reconnect { builder.reconnect(None) } else { builder };
-    let (client, mut events) = builder.status(arguments.status.into()).seen(seen).connect().await?;
+    let builder = builder.status(arguments.status.into()).direct(arguments.direct.direct()).seen(seen);
+    let (client, mut events) = builder.connect().await?;
     let mut listener = Listener {
         reader: arguments.mark_read.then_some(&client),
         json: arguments.json,

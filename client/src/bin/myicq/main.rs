@@ -7,6 +7,7 @@ mod chat;
 mod connection;
 mod contacts;
 mod decode;
+mod direct;
 mod discover;
 mod exec;
 mod failure;

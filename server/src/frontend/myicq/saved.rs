@@ -74,7 +74,7 @@ impl SavedSession {
         self.is_exact &= is_exact;
     }
 
-    /// Appends it. At most [`SAVED_MAX`] bytes.
+    /// Appends it.
     ///
     /// # Errors
     /// There is no room.

@@ -15,6 +15,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use crate::connection::Login;
+use crate::direct::DirectOptions;
 use crate::failure::Failure;
 use crate::history::{Keep, Recorder};
 use crate::shown::{NoteOptions, Shown};
@@ -35,6 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
     #[command(flatten)]
+    direct: DirectOptions,
+    #[command(flatten)]
     notes: NoteOptions,
     #[command(flatten)]
     keep: Keep,
@@ -49,7 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let status = arguments.status.into();
     let (shown, seen) = Shown::open(&arguments.notes, &account);
     // What goes wrong at first is said where one still is. Later the library comes back by itself.
-    let session = builder.status(status).seen(seen).connect().await?;
+    let session = builder.status(status).direct(arguments.direct.direct()).seen(seen).connect().await?;
     let model = model::Model::new(account.owner, account.server.clone(), status);
     let recorder = Recorder::new(arguments.keep, account);
     let look = view::Look { has_colour: has_colour(), zone: TimeZone::system() };

@@ -23,6 +23,7 @@ const PASSWORD: &[u8] = b"a-very-secret-password";
 pub(super) struct Client {
     socket: UdpSocket,
     pub(super) uin: Uin,
+    session: SessionId,
     seq: u16,
 }
 
@@ -47,7 +48,9 @@ impl Client {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-        Self { socket, uin, seq: 0 }
+        // No two sessions of a user have the same number, as with clients that draw it.
+        let session = SessionId(socket.local_addr().unwrap().port().into());
+        Self { socket, uin, session, seq: 0 }
     }
 
     fn log_in(&mut self) {
@@ -65,7 +68,7 @@ impl Client {
     pub(super) fn send(&mut self, request: &Request<'_>) {
         self.seq += 1;
         let seq = Seq::new(self.seq);
-        let envelope = Envelope { reserved: 0, uin: self.uin, session: SessionId(77), seq };
+        let envelope = Envelope { reserved: 0, uin: self.uin, session: self.session, seq };
         let key = Key::new(PASSWORD);
         let sealing = Sealing { key: &key, form: myicq_wire::cipher::CipherForm::Original };
         let mut buffer = [0; 4_096];
@@ -81,7 +84,7 @@ impl Client {
             let (header, body) = ServerHeader::decode(&buffer[..len]).unwrap();
             if header.seq.is_some() {
                 let uin = header.uin;
-                let envelope = Envelope { reserved: 0, uin, session: SessionId(77), seq: header.seq };
+                let envelope = Envelope { reserved: 0, uin, session: self.session, seq: header.seq };
                 let mut ack = [0; 64];
                 let len = encode_request(&envelope, &Request::Ack, None, None, &mut ack).unwrap();
                 self.socket.send(&ack[..len]).unwrap();

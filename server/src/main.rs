@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+#[cfg(unix)]
+mod again;
 mod cli;
 mod exit;
 mod log;
@@ -56,8 +58,11 @@ fn run(args: RunArgs) -> Result<(), Failure> {
         return trial::demo::run(sources);
     }
     let config = sources.load()?.config;
-    driver::run(config, Some(sources), |listening, _| announce(&listening))?;
-    Ok(())
+    match driver::run(config, Some(sources), |listening, _| announce(&listening)) {
+        #[cfg(unix)]
+        Err(failure @ driver::RunError::Died(_)) => Err(again::start(failure)),
+        ended => Ok(ended?),
+    }
 }
 
 /// Scripts wait for the first of these lines. One that has closed our output does not want it.

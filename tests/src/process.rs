@@ -115,6 +115,17 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Has it fail as by a bug, and waits until it listens again.
+    ///
+    /// # Errors
+    /// It has ended instead, with this status.
+    pub fn fail(&mut self) -> Result<(), ExitStatus> {
+        signal("USR2", &self.child);
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        if line.starts_with("listening on udp ") { Ok(()) } else { Err(self.child.wait().unwrap()) }
+    }
+
     /// Asks it to stop, and waits until it has.
     pub fn terminate(mut self) -> ExitStatus {
         signal("TERM", &self.child);

@@ -25,11 +25,13 @@ fn saved_at(folder: &Path) -> Option<SystemTime> {
 }
 
 /// Who was not asked for anything, in a session that stood still, goes on as well: `ends` says how the server does.
-fn goes_on(ends: impl FnOnce(Server)) -> Tally {
+fn goes_on(ends: impl FnOnce(Server, &dyn Fn() -> Server) -> Server) -> Tally {
     let folder = tempfile::tempdir().unwrap();
     let launch = || Command::new(program("myicqd"));
-    let server = Server::launch(launch(), folder.path(), CONFIG).unwrap();
-    let address = server.address;
+    // A port that is free, so that whatever starts there is reached by the same address.
+    let address = Server::launch(launch(), folder.path(), CONFIG).unwrap().address;
+    let start = || Server::launch_at(launch(), folder.path(), CONFIG, address).unwrap();
+    let server = start();
     let mut all = Multitude::new(address, USERS);
     all.log_in();
     // Until all of them have been saved: twice, since the first time may have begun before the last login.
@@ -41,8 +43,7 @@ fn goes_on(ends: impl FnOnce(Server)) -> Tally {
         saves >= 3
     });
     all.tally = Tally::default();
-    ends(server);
-    let _server = Server::launch_at(launch(), folder.path(), CONFIG, address).unwrap();
+    let _server = ends(server, &start);
     all.talk(2, || true);
     all.fall_silent();
     println!("{:?}", all.tally);
@@ -54,11 +55,31 @@ fn goes_on(ends: impl FnOnce(Server)) -> Tally {
 
 #[test]
 fn told_to_stop() {
-    let tally = goes_on(|server| assert!(server.terminate().success()));
+    let tally = goes_on(|server, start| {
+        assert!(server.terminate().success());
+        start()
+    });
     assert_eq!(tally.unclear, 0, "everybody knows what became of what he said");
 }
 
 #[test]
 fn killed() {
-    goes_on(Server::kill);
+    goes_on(|server, start| {
+        server.kill();
+        start()
+    });
+}
+
+/// A bug in one shard: the same process begins anew, unless it has just done so.
+#[test]
+#[cfg(debug_assertions)]
+fn failed() {
+    goes_on(|mut server, _| {
+        server.fail().unwrap();
+        server
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    server.fail().unwrap();
+    assert_eq!(server.fail().unwrap_err().code(), Some(70));
 }

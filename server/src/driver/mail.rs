@@ -52,6 +52,9 @@ pub(super) enum Mail {
     Broadcast(String, oneshot::Sender<Result<(), Refusal>>),
     /// End what is under way and stop.
     Stop,
+    /// Fail, as by a bug.
+    #[cfg(all(unix, debug_assertions))]
+    Fail,
     /// Another shard has nothing under way any more, for the first or the second time ([`super::farewell`]).
     Idle(Round),
 }

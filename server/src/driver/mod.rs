@@ -120,9 +120,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A thread has ended that should not, after a message of its own.
-    #[error(
-        "the thread \"{0}\" has failed, which is a bug; nothing that was acknowledged is lost, start the server again"
-    )]
+    #[error("the thread \"{0}\" has failed, which is a bug; nothing that was acknowledged is lost")]
     Died(&'static str),
     /// A second signal came before the first had been obeyed.
     #[error("stopped at once on a second signal; what was still under way had not been acknowledged")]
@@ -308,8 +306,22 @@ fn start_services(config: &Arc<Config>, metrics: Option<TcpListener>, inquiry: &
     }
     #[cfg(unix)]
     tokio::task::spawn_local(service::watchdog(inquiry.clone()));
+    #[cfg(all(unix, debug_assertions))]
+    fail_when_told(inquiry.mailboxes().clone());
     start_control(config, inquiry);
     Ok(())
+}
+
+/// Has a shard fail at SIGUSR2, so that tests see what comes of it. Builds for use do not know that signal.
+#[cfg(all(unix, debug_assertions))]
+fn fail_when_told(mailboxes: Mailboxes) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut told) = signal(SignalKind::user_defined2()) {
+        tokio::task::spawn_local(async move {
+            told.recv().await;
+            mailboxes.send(0, Mail::Fail);
+        });
+    }
 }
 
 /// Lets the administrator in. A server that he cannot reach while it runs still serves its users.

@@ -255,6 +255,8 @@ impl ShardDriver {
                     self.drain().await;
                 }
                 Mail::Idle(round) => self.farewell.on_heard(round),
+                #[cfg(all(unix, debug_assertions))]
+                Mail::Fail => std::panic::panic_any("told to fail"),
             }
         }
         true

@@ -7,8 +7,14 @@ use indicatif::{BinaryBytes, HumanDuration};
 use super::text::{cut, tame, width};
 use crate::chat::model::Transfer;
 
-/// Cells of the bar itself.
+/// Cells of the bar itself, where there is room.
 const BAR: usize = 16;
+
+/// A shorter one says nothing that the number beside it does not.
+const BAR_MIN: usize = 4;
+
+/// Cells of a name that keep it apart from others.
+const NAME_MIN: usize = 8;
 
 /// Of a hundred bytes, how many are there.
 pub(super) fn percent(transfer: &Transfer) -> u64 {
@@ -20,16 +26,24 @@ pub(super) fn percent(transfer: &Transfer) -> u64 {
 /// Its name, how much is there, how fast it comes, and when it is done.
 pub(super) fn row(transfer: &Transfer, max: usize) -> String {
     let percent = percent(transfer);
-    let full = usize::try_from(percent).unwrap_or(100) * BAR / 100;
     let (size, speed) = (BinaryBytes(transfer.size), BinaryBytes(transfer.per_second));
     let left = transfer.size.saturating_sub(transfer.done).checked_div(transfer.per_second);
     let left =
         left.map(|seconds| format!(", {:#} left", HumanDuration(Duration::from_secs(seconds)))).unwrap_or_default();
     let way = if transfer.is_relayed { " (relayed)" } else { "" };
-    let bar = format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full));
-    let state = format!(" {bar} {percent:>3} % of {size}, {speed}/s{left}{way}");
-    let name = cut(&tame(&transfer.name).replace('\n', " "), max.saturating_sub(width(&state)).max(8));
-    cut(&format!("{name}{state}"), max)
+    let state = format!(" {percent:>3} % of {size}, {speed}/s{left}{way}");
+    let name = tame(&transfer.name).replace('\n', " ");
+    // The bar and the longer part of a name give way to what is said in words.
+    let room = max.saturating_sub(width(&state));
+    let cells = room.saturating_sub(width(&name).min(NAME_MIN) + " []".len()).min(BAR);
+    let bar = if cells < BAR_MIN { String::new() } else { bar(percent, cells) };
+    let name = cut(&name, room.saturating_sub(width(&bar)).max(NAME_MIN));
+    cut(&format!("{name}{bar}{state}"), max)
+}
+
+fn bar(percent: u64, cells: usize) -> String {
+    let full = usize::try_from(percent).unwrap_or(100) * cells / 100;
+    format!(" [{}{}]", "#".repeat(full), "-".repeat(cells - full))
 }
 
 #[cfg(test)]
@@ -50,6 +64,8 @@ mod tests {
         };
         let whole = "holiday.tar.gz [####------------]  25 % of 40.00 MiB, 2.00 MiB/s, 15s left";
         assert_eq!(row(&transfer, 80), whole);
+        assert_eq!(row(&transfer, 58), "holiday… [##-------]  25 % of 40.00 MiB, 2.00 MiB/s, 15s left");
+        assert_eq!(row(&transfer, 52), "holiday.…  25 % of 40.00 MiB, 2.00 MiB/s, 15s left");
         transfer.is_relayed = true;
         assert_eq!(width(&row(&transfer, 70)), 70);
         (transfer.done, transfer.size, transfer.per_second) = (0, 0, 0);

@@ -65,7 +65,7 @@ mod tests {
         let whole = "holiday.tar.gz [####------------]  25 % of 40.00 MiB, 2.00 MiB/s, 15s left";
         assert_eq!(row(&transfer, 80), whole);
         assert_eq!(row(&transfer, 58), "holiday… [#-----]  25 % of 40.00 MiB, 2.00 MiB/s, 15s left");
-        assert_eq!(row(&transfer, 52), "holiday.…  25 % of 40.00 MiB, 2.00 MiB/s, 15s left");
+        assert_eq!(row(&transfer, 52), "holiday.ta…  25 % of 40.00 MiB, 2.00 MiB/s, 15s left");
         transfer.is_relayed = true;
         assert_eq!(width(&row(&transfer, 70)), 70);
         (transfer.done, transfer.size, transfer.per_second) = (0, 0, 0);

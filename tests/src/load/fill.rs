@@ -47,7 +47,7 @@ struct Mail {
 
 pub(super) fn run(options: &Options, common: &Common) -> anyhow::Result<Figures> {
     let Options { senders, each, others } = *options;
-    let mut stage = Stage::set_on(common, target::LIMITED, senders + 1 + others, |_| Ok(()))?;
+    let mut stage = Stage::set_on(common, target::MAILBOXES, senders + 1 + others, |_| Ok(()))?;
     let Some(folder) = stage.target.folder() else { bail!("filling is for a server of one's own: --spawn") };
     let mut figures = stage.figures("fill", common);
     let crowd = &mut stage.crowd;

@@ -21,6 +21,10 @@ pub(super) const LENIENT: &str = "[limits]\nrates = \"off\"\noffline_max = 10000
 pub(super) const LIMITED: &str =
     "[limits]\nmessages_burst = 1000\nmessages_per_second = 1000\naddress_registrations_per_hour = 10000\n";
 
+/// With the mailboxes that a server has by default, and all else as in [`LENIENT`].
+pub(super) const MAILBOXES: &str =
+    "[limits]\nrates = \"off\"\n[security]\nargon2_memory_kib = 8\nargon2_iterations = 1\n";
+
 /// Where the users go.
 #[derive(Debug)]
 pub(super) enum Target {

@@ -133,14 +133,16 @@ fn broken(server: &Server) {
     assert!(heard.longest <= Duration::from_secs(5), "one came after {:?}", heard.longest);
 }
 
-/// Three kinds of weather, at the server's door: what comes is lost, and of what goes, what would be answered.
+/// Three kinds of weather, at the server's door: what comes is lost, and of what goes, what would be answered. In the worst a client may take
+/// the server for gone; then it says of a message that nobody knows what became of it.
 fn weather(server: &Server) {
     for percent in [1, 5, 20] {
         net::lose(net::INTERNET, percent);
         let heard: Heard = talk::conversation(server.people(["anna", "ben"]), 40, PAUSE, || {});
         net::lose_nothing(net::INTERNET);
-        heard.whole(40).unwrap();
-        println!("         {percent:>2} % lost: the slowest took {:?}", heard.longest);
+        if percent < 20 { heard.whole(40) } else { heard.kept(40) }.unwrap();
+        let (longest, unclear) = (heard.longest, heard.unclear.len());
+        println!("         {percent:>2} % lost: the slowest took {longest:?}, {unclear} unclear");
     }
 }
 
@@ -157,7 +159,7 @@ impl Server {
         let config = folder.join("myicqd.toml");
         std::fs::write(&config, CONFIG).unwrap();
         let program = std::env::current_exe().unwrap().with_file_name("myicqd");
-        assert!(program.exists(), "build all programs first: cargo build --workspace --bins");
+        assert!(program.exists(), "build all programs first: cargo test --workspace --no-run");
         let myicqd = || {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", net::INTERNET]).arg(&program).stdout(Stdio::piped());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use myicq_client::{AcceptFile, Client, Event, Events, FileOffer, Message, Password, Uin};
+use myicq_client::{AcceptFile, Client, Event, Events, FileOffer, Message, Password, RequestError, Uin};
 use tokio::sync::oneshot;
 
 use super::net::at;
@@ -31,16 +31,27 @@ pub(super) struct Heard {
     pub(super) shown: Vec<(usize, bool)>,
     /// The longest time from the sending of a message to its being shown.
     pub(super) longest: Duration,
+    /// Messages of which their sender was told that nobody knows whether they arrived.
+    pub(super) unclear: BTreeSet<usize>,
 }
 
 impl Heard {
     /// Each message was shown once.
     ///
     /// # Errors
-    /// Which were not, or more than once.
+    /// Which were not, or more than once, or are unclear.
     pub(super) fn whole(&self, count: usize) -> Result<(), String> {
+        if self.unclear.is_empty() { self.kept(count) } else { Err(format!("{:?} are unclear", self.unclear)) }
+    }
+
+    /// Each message was shown once, or not at all where its sender was told that this may be so.
+    ///
+    /// # Errors
+    /// Which were not, or more than once.
+    pub(super) fn kept(&self, count: usize) -> Result<(), String> {
         let numbers: BTreeSet<usize> = self.shown.iter().map(|&(number, _)| number).collect();
-        let missing: Vec<usize> = (0..count).filter(|number| !numbers.contains(number)).collect();
+        let is_missing = |number: &usize| !numbers.contains(number) && !self.unclear.contains(number);
+        let missing: Vec<usize> = (0..count).filter(is_missing).collect();
         if self.shown.len() == numbers.len() && missing.is_empty() {
             Ok(())
         } else {
@@ -139,14 +150,23 @@ pub(super) fn conversation(
             receipts.push(client.send(to.uin, text).await.unwrap());
             tokio::time::sleep(pause).await;
         }
-        for receipt in receipts {
-            in_time("a receipt", receipt.acknowledged()).await.unwrap();
+        let mut unclear = BTreeSet::new();
+        for (number, receipt) in receipts.into_iter().enumerate() {
+            match in_time("a receipt", receipt.acknowledged()).await {
+                Err(RequestError::Unknown) => {
+                    unclear.insert(number);
+                }
+                receipt => {
+                    receipt.unwrap();
+                }
+            }
         }
         let _ = done.send(());
         client.logout().await;
+        unclear
     });
-    talker.join().expect("the talker");
-    listener.join().expect("the listener")
+    let unclear = talker.join().expect("the talker");
+    Heard { unclear, ..listener.join().expect("the listener") }
 }
 
 /// Sends a file, and says whether it went by way of the server.

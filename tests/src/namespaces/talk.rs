@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use myicq_client::{AcceptFile, Client, Event, Events, FileOffer, Message, Password, RequestError, Uin};
+use myicq_client::{AcceptFile, Client, Event, Events, FileOffer, Message, Password, Receipt, RequestError, Uin};
 use tokio::sync::oneshot;
 
 use super::net::at;
@@ -121,15 +121,7 @@ pub(super) fn conversation(
         if outcome.is_ok() {
             // What comes twice comes now.
             is_done.await.unwrap();
-            let more = tokio::time::timeout(Duration::from_millis(500), async {
-                loop {
-                    if let Some(Event::Message { is_direct, message: Message::Text { text }, .. }) = events.next().await
-                    {
-                        heard.shown.push((text.split_once(' ').unwrap().0.parse().unwrap(), is_direct));
-                    }
-                }
-            });
-            let _ = more.await;
+            let _ = tokio::time::timeout(Duration::from_millis(500), hear_more(&mut events, &mut heard)).await;
         }
         client.logout().await;
         heard
@@ -150,23 +142,38 @@ pub(super) fn conversation(
             receipts.push(client.send(to.uin, text).await.unwrap());
             tokio::time::sleep(pause).await;
         }
-        let mut unclear = BTreeSet::new();
-        for (number, receipt) in receipts.into_iter().enumerate() {
-            match in_time("a receipt", receipt.acknowledged()).await {
-                Err(RequestError::Unknown) => {
-                    unclear.insert(number);
-                }
-                receipt => {
-                    receipt.unwrap();
-                }
-            }
-        }
+        let unclear = unclear(receipts).await;
         let _ = done.send(());
         client.logout().await;
         unclear
     });
     let unclear = talker.join().expect("the talker");
     Heard { unclear, ..listener.join().expect("the listener") }
+}
+
+/// Hears messages for as long as it is let.
+async fn hear_more(events: &mut Events, heard: &mut Heard) {
+    loop {
+        if let Some(Event::Message { is_direct, message: Message::Text { text }, .. }) = events.next().await {
+            heard.shown.push((text.split_once(' ').unwrap().0.parse().unwrap(), is_direct));
+        }
+    }
+}
+
+/// Waits for all receipts. Which messages are unclear, by their places.
+async fn unclear(receipts: Vec<Receipt>) -> BTreeSet<usize> {
+    let mut unclear = BTreeSet::new();
+    for (number, receipt) in receipts.into_iter().enumerate() {
+        match in_time("a receipt", receipt.acknowledged()).await {
+            Err(RequestError::Unknown) => {
+                unclear.insert(number);
+            }
+            receipt => {
+                receipt.unwrap();
+            }
+        }
+    }
+    unclear
 }
 
 /// Sends a file, and says whether it went by way of the server.

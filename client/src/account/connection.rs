@@ -1,7 +1,7 @@
 //! A user's connection to his server: one session after another, without I/O.
 //!
-//! An [`Account`] is one session, and ends with it. A [`Connection`] notices within a few round trips that the server does not answer, says so,
-//! and opens another session beside the old one, with growing waits between its tries. If the server speaks in the old one after all, that goes
+//! An [`Account`] is one session, and ends with it. A [`Connection`] notices within seconds that the server does not answer, says so, and
+//! opens another session beside the old one, with growing waits between its tries. If the server speaks in the old one after all, that goes
 //! on and nothing was lost. Otherwise the new one takes over: what was asked and not answered is asked again where that cannot do anything
 //! twice, and what one has shown already is not shown again.
 

@@ -109,7 +109,7 @@ impl Account {
         let id = RequestId(token.0);
         let Some(pending) = self.pending.get_mut(&id) else { return };
         if reply_to(pending.command).is_some() {
-            pending.reply_by = Some(wait);
+            pending.reply_by = wait;
         } else {
             self.pending.remove(&id);
             self.answers.push_back((id, Ok(answer)));

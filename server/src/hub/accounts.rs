@@ -76,12 +76,14 @@ impl Hub {
 
     /// Somebody wants a number: [`Effect::Registered`]. He is no user before his address is proven.
     pub fn handle_registration(&mut self, now: Now, attempt: Attempt, ip: IpAddr, password: Password) {
-        if let Err(refusal) = self.throttle.register(now.instant, ip, &self.config.limits) {
+        // First, so that who asks again because nobody had time for him has not used up his tries.
+        if self.newcomers.len() >= self.config.limits.registrations_max || !self.begin_attempt() {
+            self.effects.push_back(Effect::Registered(attempt, Err(RegistrationRefusal::Busy)));
+        } else if let Err(refusal) = self.throttle.register(now.instant, ip, &self.config.limits) {
+            self.attempts -= 1;
             self.effects.push_back(Effect::Registered(attempt, Err(refusal)));
-        } else if self.newcomers.len() < self.config.limits.registrations_max && self.begin_attempt() {
-            self.ask_store(Work::ReserveUin, Waiting::Registration(attempt, password));
         } else {
-            self.effects.push_back(Effect::Registered(attempt, Err(RegistrationRefusal::Failed)));
+            self.ask_store(Work::ReserveUin, Waiting::Registration(attempt, password));
         }
     }
 

@@ -297,8 +297,10 @@ pub enum RegistrationRefusal {
     Closed,
     /// Too many have registered from that address.
     TooOften,
-    /// The password cannot be one, the disk failed, or too many are waiting.
+    /// The password cannot be one, or the disk failed.
     Failed,
+    /// Too many are waiting. The client will ask again.
+    Busy,
 }
 
 /// Something for the owner of a user. Users belong to shards by their number, and what one does to another goes by letter, so that

@@ -137,6 +137,30 @@ fn a_login_that_nobody_could_judge_does_not_count() {
     assert!(is_in(&mut scene, &mut bobs));
 }
 
+/// A refusal would be final for a client, though there is nothing against it but the hour.
+#[test]
+fn a_registration_that_nobody_has_time_for_is_not_refused_and_does_not_count() {
+    let mut scene = with(|config| {
+        config.limits.hash_queue_max = 1;
+        config.limits.address_registrations_per_hour = 1;
+    });
+    let mut clients = [(); 2].map(|()| scene.client(Uin::NONE, Offer::Once));
+    clients.iter_mut().zip([1, 2]).for_each(|(client, last)| client.address.set_ip([192, 168, 1, last].into()));
+    let [first, second] = &mut clients;
+    scene.stall();
+    first.register(&mut scene, PASSWORD);
+    for _ in 0..30 {
+        second.clone().register(&mut scene, PASSWORD);
+    }
+    assert!(second.take(&mut scene).is_empty());
+    assert_eq!((scene.count("drop_logins_full"), scene.count("registrations_too_often")), (30, 0));
+    scene.resume();
+    second.register(&mut scene, PASSWORD);
+    let heard = second.take(&mut scene);
+    let [reply] = &heard[..] else { panic!("one reply to a registration, not {:?}", commands(&heard)) };
+    assert!(matches!(reply.reply(), Reply::NewUin(new) if new.uin != Uin::NONE));
+}
+
 /// A registration of somebody else at an address.
 fn register(scene: &mut Scene, ip: &str) -> Option<Uin> {
     let mut client = scene.client(Uin::NONE, Offer::Plain);

@@ -197,6 +197,7 @@ impl Frontend {
             RegistrationRefusal::Closed => Event::RegistrationClosed,
             RegistrationRefusal::TooOften => Event::RegistrationTooOften,
             RegistrationRefusal::Failed => Event::RegistrationFailed,
+            RegistrationRefusal::Busy => return self.counters.drop(Drop::LoginsFull),
         });
         if len >= REFUSAL_LEN {
             let envelope = Envelope { session: origin.1, seq: Some(self.random_seq()), ..Envelope::default() };

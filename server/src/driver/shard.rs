@@ -11,7 +11,7 @@ use myicq_wire::{Instant, MAX_DATAGRAM, Uin};
 use tokio::sync::{mpsc, oneshot};
 
 use self::restore::is_of_udp;
-use super::clock::Clock;
+use super::clock::{Alarm, Clock};
 use super::farewell::Farewell;
 use super::mail::{Datagrams, Mail, Mailboxes, Traced, index};
 use super::passwords::Jobs;
@@ -72,6 +72,7 @@ pub(super) struct ShardDriver {
     /// One, or one of each family of addresses.
     sockets: Vec<Socket>,
     clock: Clock,
+    alarm: Alarm,
     around: Surroundings,
     /// What waits for the end of the batch, for each shard.
     for_others: Vec<ForOther>,
@@ -128,6 +129,7 @@ impl ShardDriver {
             shard,
             sockets,
             clock: around.clock,
+            alarm: Alarm::default(),
             around,
             for_others: (0..share.count()).map(|_| ForOther::default()).collect(),
             for_tunnel: Datagrams::default(),
@@ -205,7 +207,7 @@ impl ShardDriver {
             biased;
             mail = self.around.mailbox.recv() => mail,
             () = readable(&self.sockets), if !self.is_held_up => None,
-            () = sleep_until(deadline) => None,
+            () = self.alarm.wait(deadline) => None,
         }
     }
 
@@ -420,14 +422,6 @@ impl ShardDriver {
             links: *self.shard.links(),
             counters: self.shard.counters().clone(),
         }
-    }
-}
-
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        #[expect(clippy::disallowed_methods, reason = "the driver waits for all the code above it")]
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 

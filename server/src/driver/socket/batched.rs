@@ -109,10 +109,12 @@ impl Batched {
     fn receive_now(&mut self, io: &UdpSocket, incoming: &mut Incoming) -> io::Result<u64> {
         // New for each call: `recvmmsg` leaves in them how much of their room was used, and that would be all the room that they
         // have the next time (nix-rust/nix#2813).
-        let mut headers = MultiHeaders::preallocate(BATCH, Some(cmsg_space!(i32, u32)));
         let (mut buffers, filled) = incoming.parts();
+        let room = buffers.len();
+        let mut headers = MultiHeaders::preallocate(room, Some(cmsg_space!(i32, u32)));
         let mut slices: [_; BATCH] = array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
-        let messages = match recvmmsg(io.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None) {
+        let slices = slices.iter_mut().take(room);
+        let messages = match recvmmsg(io.as_raw_fd(), &mut headers, slices, MsgFlags::MSG_DONTWAIT, None) {
             Ok(messages) => messages,
             Err(Errno::EAGAIN) => return Ok(0),
             Err(errno) => return Err(errno.into()),

@@ -1,9 +1,12 @@
 //! What has come in one system call.
 
 use std::net::SocketAddr;
-use std::slice::ChunksExactMut;
 
 use super::BATCH;
+
+/// Buffers for a call behind one that has filled fewer: to prepare them all takes longer than to look at the one datagram that comes where two
+/// talk alone.
+pub(super) const FEW: usize = 4;
 
 /// Buffers for one call, and what is in them.
 #[derive(Debug)]
@@ -11,6 +14,8 @@ pub(in crate::driver) struct Incoming {
     bytes: Box<[u8]>,
     buffer_bytes: usize,
     filled: Vec<Filled>,
+    /// Buffers that the next call may fill, or the last one might.
+    room: usize,
     /// The buffer that the next datagram is in, and where in it.
     next: (usize, usize),
 }
@@ -28,21 +33,22 @@ pub(in crate::driver) struct Filled {
 impl Incoming {
     pub(super) fn new(buffer_bytes: usize) -> Self {
         let bytes = vec![0; BATCH * buffer_bytes].into();
-        Self { bytes, buffer_bytes, filled: Vec::with_capacity(BATCH), next: (0, 0) }
+        Self { bytes, buffer_bytes, filled: Vec::with_capacity(BATCH), room: BATCH, next: (0, 0) }
     }
 
     pub(super) fn clear(&mut self) {
+        self.room = if self.filled.len() < FEW { FEW } else { BATCH };
         self.filled.clear();
         self.next = (0, 0);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.filled.len() >= BATCH
+        self.filled.len() >= self.room
     }
 
     /// The buffers, and the list of what is in them, one after the other.
-    pub(super) fn parts(&mut self) -> (ChunksExactMut<'_, u8>, &mut Vec<Filled>) {
-        (self.bytes.chunks_exact_mut(self.buffer_bytes), &mut self.filled)
+    pub(super) fn parts(&mut self) -> (impl ExactSizeIterator<Item = &mut [u8]>, &mut Vec<Filled>) {
+        (self.bytes.chunks_exact_mut(self.buffer_bytes).take(self.room), &mut self.filled)
     }
 
     /// The next datagram.

@@ -26,6 +26,7 @@ mod shard;
 mod signals;
 mod socket;
 mod store;
+mod streams;
 mod tunnel;
 
 use std::io;
@@ -53,6 +54,7 @@ use self::saving::Inheritance;
 use self::shard::{ShardDriver, Surroundings};
 use self::signals::{Signal, Signals};
 use self::socket::Socket;
+use self::streams::Port;
 use crate::config::{Config, Sources};
 use crate::passwords::HashError;
 use crate::shard::Shard;
@@ -175,8 +177,7 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let tunnel = config.listen.tunnel.map(tunnel::bind).transpose()?;
-    let relay = config.listen.relay.map(relay::bind).transpose()?;
+    let (tunnel, relay) = open_ports(&config)?;
     let shares = Share::split(u32::try_from(sockets.len()).unwrap_or(SHARDS_MAX));
     let mut seeds = entropy()?;
     let shards = shares.iter().map(|share| {
@@ -192,16 +193,18 @@ async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) 
     threads.push(store.thread);
     let mut listening = Listening { udp: addresses.clone(), tunnel: None, relay: None };
     let mut tunnels = None;
-    if let Some((listener, address)) = tunnel {
-        let (tunnel, thread) = tunnel::start(listener, &config, &mailboxes, watch.clone())?;
+    if let Some(port) = tunnel {
+        let address = port.address;
+        let (tunnel, thread) = tunnel::start(port, &config, &mailboxes, watch.clone())?;
         threads.push(thread);
         (tunnels, listening.tunnel) = (Some(tunnel), Some(address));
         tracing::info!(%address, "listening for the tunnel");
     }
     let (mut relays, relay_meter) = (None, Arc::new(RelayMeter::default()));
-    if let Some((listener, address)) = relay {
+    if let Some(port) = relay {
+        let address = port.address;
         let around = (&mailboxes, Arc::clone(&relay_meter));
-        let (desk, thread) = relay::start((listener, address), &config, around, &mut seeds, watch.clone())?;
+        let (desk, thread) = relay::start(port, &config, around, &mut seeds, watch.clone())?;
         threads.push(thread);
         (relays, listening.relay) = (Some(desk), Some(address));
         tracing::info!(%address, "listening for relays");
@@ -364,6 +367,16 @@ fn start_shard(
 fn entropy() -> Result<StdRng, RunError> {
     StdRng::try_from_rng(&mut rand::rngs::SysRng)
         .map_err(|error| RunError::System { what: "randomness", source: io::Error::other(error) })
+}
+
+/// The ports of the tunnel and of the relays, as far as there are to be such.
+fn open_ports(config: &Config) -> Result<(Option<Port>, Option<Port>), RunError> {
+    let open = |address: Option<SocketAddr>, error: fn(SocketAddr, io::Error) -> RunError| {
+        address.map(|address| Port::open(address).map_err(|source| error(address, source))).transpose()
+    };
+    let tunnel = open(config.listen.tunnel, |address, source| RunError::Tunnel { address, source })?;
+    let relay = open(config.listen.relay, |address, source| RunError::Relay { address, source })?;
+    Ok((tunnel, relay))
 }
 
 fn runtime() -> Result<Runtime, RunError> {

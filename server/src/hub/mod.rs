@@ -1,4 +1,3 @@
-// long: what the hub is made of and how it is driven; each feature has a file of its own
 //! The messenger itself, in its own nouns: users, contacts, presence, messages, groups. It knows no packet, no socket and no SQL.
 //!
 //! A frontend opens and closes sessions and passes on what they ask; the hub answers with [`Effect`]s, [`store::Request`]s and
@@ -27,6 +26,7 @@ mod search;
 mod throttle;
 mod types;
 mod verifiers;
+mod waiting;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,7 +45,6 @@ pub use refusal::Refusal;
 pub use relay::RelayOrder;
 pub use types::*;
 
-use self::accounts::LoginStep;
 use self::broadcasts::Broadcasts;
 use self::groups::{Groups, Joining};
 use self::lists::{List, Lists};
@@ -57,10 +56,11 @@ use self::relay::Partners;
 pub(crate) use self::throttle::Source;
 use self::throttle::Throttle;
 use self::verifiers::{REMEMBERED_MAX, Verifiers};
+use self::waiting::{Broadcaster, Load, Waiting};
 use crate::config::Config;
 use crate::passwords::{self, HashError};
 use crate::share::Share;
-use crate::store::{self, Broadcast, MessageId, Outcome, Profile, Ticket, Work};
+use crate::store::{self, Outcome, Ticket, Work};
 use crate::time::Now;
 
 /// How long a store that failed to load something is left alone.
@@ -113,79 +113,6 @@ pub struct Hub {
     relay_orders: VecDeque<RelayOrder>,
     /// What became of the administrator's errands, by their numbers.
     errands: VecDeque<(u64, Outcome)>,
-}
-
-/// What a session, or the hub itself, needs of the store.
-#[derive(Clone, Copy, Debug)]
-enum Load {
-    LastMessage,
-    Broadcasts,
-    Account,
-    Contacts,
-    Messages,
-    LastBroadcast,
-    /// Nothing to be loaded, but somebody to be written.
-    Newcomer(Uin),
-}
-
-/// What is to go on when an answer comes.
-#[derive(Debug)]
-enum Waiting {
-    Login(Attempt, LoginStep),
-    Registration(Attempt, Password),
-    NewcomerHash(Uin),
-    Newcomer(Uin),
-    Contacts(Question),
-    OwnAccount(SessionKey),
-    OwnContacts(SessionKey),
-    Profile(Question, Uin),
-    NewPassword {
-        question: Question,
-        uin: Uin,
-        profile: Arc<Profile>,
-    },
-    /// Nothing but the answer.
-    Done(Question),
-    AddContact {
-        question: Question,
-        owner: Uin,
-        contact: Uin,
-    },
-    RemoveContact {
-        question: Question,
-        owner: Uin,
-        contact: Uin,
-    },
-    Authorization(Sent),
-    Authorized {
-        sent: Sent,
-        asked: bool,
-    },
-    MessageStored(MessageId),
-    /// So many, or fewer if there are no more.
-    MessagesLoaded(SessionKey, usize),
-    MessageDeleted,
-    Expired,
-    LastMessage,
-    Search(Question),
-    Joining(Question, Joining),
-    Broadcast(Broadcaster, Broadcast),
-    Broadcasts,
-    LastBroadcast(SessionKey),
-    BroadcastRead,
-    /// The administrator, and whom he removes.
-    Errand {
-        number: u64,
-        removed: Option<Uin>,
-    },
-}
-
-/// Who wants to say something to everybody.
-#[derive(Clone, Copy, Debug)]
-enum Broadcaster {
-    Session(Question),
-    /// By which of his questions.
-    Operator(u64),
 }
 
 impl Hub {

@@ -36,26 +36,18 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Each message was shown once.
+    /// Each message was shown once, and its sender knows it.
     ///
     /// # Errors
     /// Which were not, or more than once, or are unclear.
     pub(super) fn whole(&self, count: usize) -> Result<(), String> {
-        if self.unclear.is_empty() { self.kept(count) } else { Err(format!("{:?} are unclear", self.unclear)) }
-    }
-
-    /// Each message was shown once, or not at all where its sender was told that this may be so.
-    ///
-    /// # Errors
-    /// Which were not, or more than once.
-    pub(super) fn kept(&self, count: usize) -> Result<(), String> {
         let numbers: BTreeSet<usize> = self.shown.iter().map(|&(number, _)| number).collect();
-        let is_missing = |number: &usize| !numbers.contains(number) && !self.unclear.contains(number);
-        let missing: Vec<usize> = (0..count).filter(is_missing).collect();
-        if self.shown.len() == numbers.len() && missing.is_empty() {
+        let missing: Vec<usize> = (0..count).filter(|number| !numbers.contains(number)).collect();
+        if self.shown.len() == numbers.len() && missing.is_empty() && self.unclear.is_empty() {
             Ok(())
         } else {
-            Err(format!("{} of {count} shown, {missing:?} missing: {:?}", self.shown.len(), self.shown))
+            let Self { shown, unclear, .. } = self;
+            Err(format!("{} of {count} shown, {missing:?} missing, {unclear:?} unclear: {shown:?}", shown.len()))
         }
     }
 

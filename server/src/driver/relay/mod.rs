@@ -17,7 +17,7 @@ use std::time::Duration;
 use myicq_wire::RelayHello;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 use zeroize::Zeroizing;
@@ -26,7 +26,7 @@ pub(super) use self::meter::{Figures, RelayMeter};
 use self::seats::{Seat, Seats};
 use super::clock::Clock;
 use super::mail::{Mail, Mailboxes};
-use super::tunnel::pause;
+use super::streams::{Connections, Port};
 use super::{RunError, Watch, runtime, spawn};
 use crate::config::Config;
 use crate::hub::RelayOrder;
@@ -37,9 +37,6 @@ const ORDERS_MAX: usize = 1_024;
 
 /// How long a connection may take to say what it wants.
 const HELLO_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long nothing is accepted after the system refused to, for instance because too many files are open.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the shards order relays.
 #[derive(Clone, Debug)]
@@ -59,31 +56,16 @@ impl RelayDesk {
     }
 }
 
-/// Opens the port, and says which one it is.
-pub(super) fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), RunError> {
-    #[expect(clippy::disallowed_methods, reason = "the driver opens the socket")]
-    let listener = std::net::TcpListener::bind(address);
-    let open = listener.and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    open.map_err(|source| RunError::Relay { address, source })
-}
-
 /// Starts the thread of the relays. It ends when the last [`RelayDesk`] has been dropped, and ends the relays that there are then.
 pub(super) fn start(
-    (listener, address): (std::net::TcpListener, SocketAddr),
+    port: Port,
     config: &Arc<Config>,
     (mailboxes, meter): (&Mailboxes, Arc<RelayMeter>),
     seeds: &mut StdRng,
     watch: Watch,
 ) -> Result<(RelayDesk, JoinHandle<()>), RunError> {
     let runtime = runtime()?;
-    let guard = runtime.enter();
-    let listener = TcpListener::from_std(listener)
-        .map_err(|source| RunError::System { what: "to watch the relays' socket", source })?;
-    drop(guard);
+    let (number, connections) = (port.address.port(), port.watch(&runtime)?);
     let (sender, orders) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let desk = RelayDesk { sender, waiting: Arc::clone(&waiting) };
@@ -94,10 +76,10 @@ pub(super) fn start(
         let limits = &config.limits;
         let seats = Seats::new(limits.relays_max, limits.relay_per_address_max);
         let idle = config.session.relay_idle_timeout;
-        let relays = Rc::new(RefCell::new(Relays::new(config, address.port(), &key)));
+        let relays = Rc::new(RefCell::new(Relays::new(config, number, &key)));
         let (parked, tasks) = (HashMap::new(), JoinSet::new());
         let router = Router { relays, clock: Clock::new(), idle, mailboxes, seats, parked, tasks, meter };
-        runtime.block_on(LocalSet::new().run_until(router.serve(listener, orders, &waiting)));
+        runtime.block_on(LocalSet::new().run_until(router.serve(connections, orders, &waiting)));
     })?;
     Ok((desk, thread))
 }
@@ -134,20 +116,14 @@ struct Router {
 impl Router {
     async fn serve(
         mut self,
-        listener: TcpListener,
+        connections: Connections,
         mut orders: mpsc::UnboundedReceiver<RelayOrder>,
         waiting: &AtomicUsize,
     ) {
         loop {
             let deadline = self.relays.borrow().poll_timeout().and_then(|at| self.clock.to_runtime(at));
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.on_accepted(stream, peer),
-                    Err(error) => {
-                        tracing::warn!(%error, "no connection for relays is taken");
-                        pause(ACCEPT_PAUSE).await;
-                    }
-                },
+                (stream, peer) = connections.next() => self.on_accepted(stream, peer),
                 done = self.tasks.join_next(), if !self.tasks.is_empty() => self.on_done(done),
                 order = orders.recv() => match order {
                     Some(order) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::super::tunnel::network;
+use super::super::streams::network;
 use crate::relays::RelayEnd;
 
 /// Connections beyond two for each relay: those that have not said yet what they want.

@@ -7,14 +7,14 @@ mod connection;
 mod inbound;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -23,14 +23,12 @@ use self::connection::Queue;
 use self::inbound::Patience;
 use super::clock::Clock;
 use super::mail::{DATAGRAMS_MAX, Datagrams, Mailboxes};
+use super::streams::{Connections, Port, network, pause};
 use super::{RunError, Watch, runtime, spawn};
 use crate::config::Config;
 
 /// How long what has been said is waited for to leave when the server stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long nothing is accepted after the system refused to, for instance because too many files are open.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a connection ended, or did not begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,30 +96,15 @@ impl Shards {
     }
 }
 
-/// Opens the port, and says which one it is.
-pub(super) fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), RunError> {
-    #[expect(clippy::disallowed_methods, reason = "the driver opens the socket")]
-    let listener = std::net::TcpListener::bind(address);
-    let open = listener.and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    open.map_err(|source| RunError::Tunnel { address, source })
-}
-
 /// Starts the thread of the tunnel. It ends when the last [`Tunnel`] has been dropped.
 pub(super) fn start(
-    listener: std::net::TcpListener,
+    port: Port,
     config: &Config,
     mailboxes: &Mailboxes,
     watch: Watch,
 ) -> Result<(Tunnel, JoinHandle<()>), RunError> {
     let runtime = runtime()?;
-    let guard = runtime.enter();
-    let listener = TcpListener::from_std(listener)
-        .map_err(|source| RunError::System { what: "to watch the tunnel's socket", source })?;
-    drop(guard);
+    let connections = port.watch(&runtime)?;
     let (sender, from_shards) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let tunnel = Tunnel { sender, waiting: Arc::clone(&waiting) };
@@ -142,17 +125,9 @@ pub(super) fn start(
             last_number: Number::MIN,
             ends: [0; End::NAMED.len()],
         };
-        runtime.block_on(LocalSet::new().run_until(router.serve(listener, from_shards, &waiting)));
+        runtime.block_on(LocalSet::new().run_until(router.serve(connections, from_shards, &waiting)));
     })?;
     Ok((tunnel, thread))
-}
-
-/// What connections are counted by: of IPv6 the network, because a host may have all of it.
-pub(super) fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
-        ip @ IpAddr::V4(_) => ip,
-    }
 }
 
 /// The connections.
@@ -176,19 +151,13 @@ struct Router {
 impl Router {
     async fn serve(
         mut self,
-        listener: TcpListener,
+        connections: Connections,
         mut from_shards: mpsc::UnboundedReceiver<Datagrams>,
         waiting: &AtomicUsize,
     ) {
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.on_accepted(stream, peer),
-                    Err(error) => {
-                        tracing::warn!(%error, "the tunnel takes no connection");
-                        pause(ACCEPT_PAUSE).await;
-                    }
-                },
+                (stream, peer) = connections.next() => self.on_accepted(stream, peer),
                 ended = self.tasks.join_next(), if !self.tasks.is_empty() => self.on_ended(ended),
                 datagrams = from_shards.recv() => match datagrams {
                     Some(datagrams) => {
@@ -269,9 +238,4 @@ impl Router {
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the driver waits for the system")]
-pub(super) async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }

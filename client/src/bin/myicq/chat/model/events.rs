@@ -129,8 +129,8 @@ impl Model {
             Message::Text { text } => (Speaker::User(from), text),
             Message::AutoReply { text } => (Speaker::Away(from), text),
             Message::Added => {
-                let is_contact = self.people.get(&from).is_some_and(|person| person.is_contact);
-                let next = if is_contact { String::new() } else { format!("; /add {from} puts him on yours") };
+                let is_stranger = self.has_list && !self.people.get(&from).is_some_and(|person| person.is_contact);
+                let next = if is_stranger { format!("; /add {from} puts him on yours") } else { String::new() };
                 (Speaker::Program, format!("{} has put you on his list{next}", self.full_name(from)))
             }
             message => (Speaker::Program, format!("{} {}", self.full_name(from), unusual(&message))),

@@ -193,6 +193,8 @@ pub(crate) struct Model {
     pub(crate) status: Status,
     pub(crate) connection: Connection,
     pub(crate) people: BTreeMap<Uin, Person>,
+    /// Whether it is known who of them is on the list.
+    has_list: bool,
     pub(crate) conversations: Vec<Conversation>,
     /// Which of them is shown.
     pub(crate) current: usize,
@@ -224,6 +226,7 @@ impl Model {
             status,
             connection: Connection::Online,
             people: BTreeMap::new(),
+            has_list: false,
             conversations: vec![Conversation::new(With::Program)],
             current: 0,
             previous: 0,

@@ -108,6 +108,7 @@ impl Model {
     }
 
     fn on_contacts(&mut self, contacts: Vec<Uin>) {
+        self.has_list = true;
         for person in self.people.values_mut() {
             person.is_contact = false;
         }

@@ -43,6 +43,19 @@ fn what_is_typed_stays_with_its_conversation() {
 }
 
 #[test]
+fn who_has_put_one_on_his_list_is_offered_for_ones_own_where_he_is_not_on_it() {
+    let hint = |chat: &mut Chat, from| {
+        chat.hears(from, 1, Message::Added);
+        chat.press(&["M-a"]);
+        chat.screen().contains(&format!("/add {from}"))
+    };
+    assert!(hint(&mut Chat::with_contacts(), EVE));
+    assert!(!hint(&mut Chat::with_contacts(), BOB));
+    // The list may come after what was said meanwhile.
+    assert!(!hint(&mut Chat::new(), EVE));
+}
+
+#[test]
 fn a_message_is_read_when_it_is_seen() {
     let mut chat = Chat::with_contacts();
     chat.hears(BOB, 5, Message::text("one"));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use super::RunError;
 
@@ -34,7 +35,7 @@ impl Port {
         let _guard = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(self.listener);
         let listener = listener.map_err(|source| RunError::System { what: "to watch a port", source })?;
-        Ok(Connections { listener, address: self.address })
+        Ok(Connections { listener, address: self.address, paused_until: None })
     }
 }
 
@@ -43,17 +44,26 @@ impl Port {
 pub(super) struct Connections {
     listener: tokio::net::TcpListener,
     address: SocketAddr,
+    /// After a refusal: until when nothing is accepted, however often somebody begins to wait anew.
+    paused_until: Option<Instant>,
 }
 
 impl Connections {
     /// The next one. To give up waiting loses none.
-    pub(super) async fn next(&self) -> (TcpStream, SocketAddr) {
+    pub(super) async fn next(&mut self) -> (TcpStream, SocketAddr) {
         loop {
+            if let Some(until) = self.paused_until {
+                #[expect(clippy::disallowed_methods, reason = "the driver waits for the system")]
+                tokio::time::sleep_until(until).await;
+                self.paused_until = None;
+            }
             match self.listener.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
                     tracing::warn!(%error, port = %self.address, "no connection is taken");
-                    pause(ACCEPT_PAUSE).await;
+                    #[expect(clippy::disallowed_methods, reason = "the driver waits for the system")]
+                    let now = Instant::now();
+                    self.paused_until = Some(now + ACCEPT_PAUSE);
                 }
             }
         }

@@ -150,7 +150,8 @@ fn a_server_that_was_away_for_a_moment_keeps_its_session() {
     let sent = scene.heard().pop().unwrap();
     let start = scene.now;
     assert!(matches!(scene.lose(), Event::ConnectionLost { reason: EndReason::Lost, retry_in_ms: 250..=500 }));
-    assert!(scene.now.since(start) <= Duration::from_secs(10), "the round trip is known to be short");
+    let patience = scene.now.since(start).as_secs();
+    assert!((7..=10).contains(&patience), "forty of the shortest timeouts, for the round trip is short: {patience} s");
     assert!(!scene.connection.is_answering());
     let contacts = scene.ask(Request::contacts());
     let second = scene.open_another(2);

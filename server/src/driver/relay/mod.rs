@@ -116,7 +116,7 @@ struct Router {
 impl Router {
     async fn serve(
         mut self,
-        connections: Connections,
+        mut connections: Connections,
         mut orders: mpsc::UnboundedReceiver<RelayOrder>,
         waiting: &AtomicUsize,
     ) {

@@ -151,7 +151,7 @@ struct Router {
 impl Router {
     async fn serve(
         mut self,
-        connections: Connections,
+        mut connections: Connections,
         mut from_shards: mpsc::UnboundedReceiver<Datagrams>,
         waiting: &AtomicUsize,
     ) {

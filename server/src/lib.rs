@@ -12,6 +12,7 @@ mod counters;
 pub mod driver;
 pub mod frontend;
 pub mod hub;
+mod pages;
 pub mod passwords;
 mod relays;
 pub mod shard;

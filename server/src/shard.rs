@@ -37,8 +37,9 @@ pub enum Input<'a> {
     Password(PasswordResult),
     /// A relay is open, with the pass of the one who asked and that of the other; or there is none: the answer to [`Output::Relay`].
     Relay(RelayOrder, Result<[RelayPass; 2], Refusal>),
-    /// Another shard has something to say.
-    Post(Post),
+    /// Another shard has something to say, in the order in which it said it. What comes together is answered together: who has come to know that a
+    /// hundred are here is told of them at once.
+    Posts(Vec<Post>),
     /// The administrator wants something of the store that the hub has to know of: [`Output::Errand`].
     Errand {
         /// Comes back with what became of it.
@@ -148,9 +149,17 @@ impl Shard {
             Input::Store(reply) => self.hub.handle_store(now, reply),
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Relay(order, opened) => self.hub.handle_relay(now, order, opened),
-            Input::Post(Post::Letter(letter)) => self.hub.handle_letter(now, letter),
-            Input::Post(Post::Registered(registered)) => {
-                self.frontend.handle_registered(now, registered, &mut self.hub)
+            Input::Posts(posts) => {
+                let mut letters = Vec::with_capacity(posts.len());
+                for post in posts {
+                    match post {
+                        Post::Letter(letter) => letters.push(letter),
+                        Post::Registered(registered) => {
+                            self.frontend.handle_registered(now, registered, &mut self.hub);
+                        }
+                    }
+                }
+                self.hub.handle_letters(now, letters);
             }
             Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
             Input::Config(config) => {

@@ -176,8 +176,12 @@ impl Host {
                 let opened = self.relays.open(clock(due), order.question.session.uin, order.to);
                 self.input(due, self.share.owner(order.to), Input::Relay(order, opened));
             }
-            if let Some((_, shard, post)) = self.posted.pop_front_if(|(at, ..)| *at <= due) {
-                self.input(due, shard, Input::Post(post));
+            if let Some((at, shard, post)) = self.posted.pop_front_if(|(at, ..)| *at <= due) {
+                let mut posts = vec![post];
+                while let Some((.., post)) = self.posted.pop_front_if(|(also, to, _)| (*also, *to) == (at, shard)) {
+                    posts.push(post);
+                }
+                self.input(due, shard, Input::Posts(posts));
             }
             self.drain(due);
         }
@@ -303,7 +307,8 @@ impl Host {
         let mut sessions = SavedSession::read_all(&bytes).expect("what was saved");
         sessions.iter_mut().for_each(|session| session.go_on(is_exact));
         sessions.sort_by_key(SavedSession::serial);
-        self.saved = Some((false, start + 1, SavedSession::write_all(&sessions).to_vec()));
+        let bytes = SavedSession::pages(&sessions).flat_map(|page| page.to_vec()).collect();
+        self.saved = Some((false, start + 1, bytes));
         let last = sessions.last().map_or(0, SavedSession::serial);
         self.shards.iter_mut().for_each(|shard| shard.begin_restore(start + 1, last));
         for session in sessions {

@@ -9,6 +9,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use myicq_server::store;
 use myicq_tests::host::{Delays, Host, config};
 use myicq_wire::*;
 
@@ -86,4 +87,38 @@ fn a_late_acknowledgement_of_the_registration_proves_the_address_on_the_other_sh
     newcomer.ask(uin, registered.number(), &Request::Ack);
     assert_eq!(newcomer.host.counters().value("sessions_opened"), 1);
     assert_eq!(newcomer.host.counters().value("registrations"), 1);
+}
+
+/// One datagram for those of each shard, not one for each of them.
+#[test]
+fn who_comes_is_told_of_all_who_are_here_at_once() {
+    let mut newcomer = Newcomer::new();
+    newcomer.host.add_users(40, PASSWORD);
+    let [watcher, others @ ..] = &(0..40).map(|number| Uin(Uin::FIRST.0 + number)).collect::<Vec<_>>()[..] else {
+        panic!("there are 40")
+    };
+    for &contact in others {
+        let work = store::Work::AddContact { owner: *watcher, contact, max: 256 };
+        newcomer.host.store_mut().apply(&store::Request { ticket: store::Ticket(0), work });
+    }
+    let mut come = |uin: Uin| {
+        newcomer.address.set_port(u16::try_from(uin.0).unwrap());
+        let replies = newcomer.log_in(uin, 1);
+        newcomer.ask(uin, replies[0].0.seq.unwrap().number(), &Request::Ack)
+    };
+    for &other in others {
+        come(other);
+    }
+    let mut told = Vec::new();
+    for (header, body) in come(*watcher).iter().filter(|(header, _)| header.uin == *watcher) {
+        match Reply::decode(header.known_command().unwrap(), body).unwrap() {
+            Reply::MultiOnline(here) => told.push(here.iter().map(|presence| presence.uin).collect::<Vec<_>>()),
+            Reply::GroupTypes(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told.len(), 2);
+    let mut told = told.concat();
+    told.sort_unstable();
+    assert_eq!(told, others);
 }

@@ -2,12 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "the driver waits, and lets another thread write")]
 
 use std::hash::{DefaultHasher, Hasher};
+use std::io;
 use std::time::Duration;
 
 use myicq_wire::UnixTime;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::clock::Clock;
@@ -39,6 +41,17 @@ pub(super) struct Inheritance {
     pub(super) last_serial: u64,
     /// Those of the shard, older logins first.
     pub(super) sessions: Vec<SavedSession>,
+}
+
+/// What the thread that writes is given.
+enum Part {
+    /// Some sessions.
+    Page(Page),
+    /// There are no more.
+    End {
+        /// Nothing was under way, and nothing more is done.
+        is_exact: bool,
+    },
 }
 
 /// Takes over the sessions of an earlier process and keeps those of this one, from the thread that waits for signals. Gives back where shards leave
@@ -109,12 +122,18 @@ impl Keeper {
         sessions.iter_mut().for_each(|session| session.go_on(saved.is_exact));
         sessions.sort_by_key(SavedSession::serial);
         let again = Saved { at: saved.at, start: self.start, is_exact: false };
-        if let Err(error) = self.file.write(again, &[SavedSession::write_all(&sessions)]) {
+        if let Err(error) = self.write_again(again, &sessions) {
             tracing::warn!("the file of sessions cannot be written, and all log in anew: {error}");
             return Vec::new();
         }
         tracing::info!(sessions = sessions.len(), is_exact = saved.is_exact, "sessions go on");
         sessions
+    }
+
+    fn write_again(&mut self, saved: Saved, sessions: &[SavedSession]) -> io::Result<()> {
+        let mut writing = self.file.begin()?;
+        SavedSession::pages(sessions).try_for_each(|page| writing.push(page))?;
+        self.file.end(writing, saved)
     }
 
     /// Keeps the sessions of these shards until all of them have left theirs. `_store` keeps the data folder from another server until the
@@ -138,50 +157,83 @@ impl Keeper {
                     is_exact &= leftover.is_idle;
                 }
                 _ = interval.tick(), if left == 0 => {
-                    if let Some(pages) = gather(&mailboxes).await {
-                        self = self.save(pages, false).await;
-                    }
+                    self = self.save(&mailboxes).await;
                 }
             }
         }
-        self.save(pages, is_exact).await;
+        let (parts, written) = self.write();
+        for part in pages.into_iter().map(Part::Page).chain([Part::End { is_exact }]) {
+            // Nobody takes them where the writing has failed, which has been said.
+            let _ = parts.send(part).await;
+        }
+        finished(written).await;
     }
 
-    /// Writes sessions to the disk, away from the thread that waits for signals.
-    async fn save(self, pages: Vec<Page>, is_exact: bool) -> Self {
+    /// Saves the sessions of these shards, unless the same has been written a short while ago.
+    async fn save(self, mailboxes: &Mailboxes) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let is_whole = gather(mailboxes, async |page| hasher.write(&page)).await;
+        let (now, hash) = (Clock::new().now().unix, hasher.finish());
+        let is_unchanged = |(then, same): (UnixTime, u64)| {
+            same == hash && Duration::from_micros(now.0.abs_diff(then.0)) < UNCHANGED_MAX
+        };
+        if !is_whole || self.written.is_some_and(is_unchanged) {
+            return self;
+        }
+        let (parts, written) = self.write();
+        if gather(mailboxes, async |page| drop(parts.send(Part::Page(page)).await)).await {
+            let _ = parts.send(Part::End { is_exact: false }).await;
+        }
+        drop(parts);
+        finished(written).await
+    }
+
+    /// Writes sessions to the disk, away from the thread that waits for signals. Without an end, those that were written last stay.
+    fn write(self) -> (mpsc::Sender<Part>, JoinHandle<Self>) {
+        let (to, parts) = mpsc::channel(1);
         let written = tokio::task::spawn_blocking(move || {
             let mut keeper = self;
-            keeper.write(&pages, is_exact);
+            keeper.write_all(parts);
             keeper
         });
-        match written.await {
-            Ok(keeper) => keeper,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        (to, written)
     }
 
-    fn write(&mut self, pages: &[Page], is_exact: bool) {
-        let at = Clock::new().now().unix;
-        let mut hasher = DefaultHasher::new();
-        pages.iter().for_each(|page| hasher.write(page));
-        let hash = hasher.finish();
-        let is_unchanged = |(then, same): (UnixTime, u64)| {
-            same == hash && Duration::from_micros(at.0.abs_diff(then.0)) < UNCHANGED_MAX
-        };
-        if !is_exact && self.written.is_some_and(is_unchanged) {
-            return;
-        }
-        match self.file.write(Saved { at, start: self.start, is_exact }, pages) {
-            Ok(()) => {
-                self.written = Some((at, hash));
-                self.is_failing = false;
-            }
+    fn write_all(&mut self, parts: mpsc::Receiver<Part>) {
+        match self.try_write_all(parts) {
+            Ok(()) => self.is_failing = false,
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
                 tracing::warn!("sessions cannot be saved, and would not outlive this process: {error}");
             }
             Err(_) => {}
         }
+    }
+
+    fn try_write_all(&mut self, mut parts: mpsc::Receiver<Part>) -> io::Result<()> {
+        let (mut writing, mut hasher) = (self.file.begin()?, DefaultHasher::new());
+        while let Some(part) = parts.blocking_recv() {
+            match part {
+                Part::Page(page) => {
+                    hasher.write(&page);
+                    writing.push(page)?;
+                }
+                Part::End { is_exact } => {
+                    let at = Clock::new().now().unix;
+                    self.file.end(writing, Saved { at, start: self.start, is_exact })?;
+                    self.written = Some((at, hasher.finish()));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn finished(written: JoinHandle<Keeper>) -> Keeper {
+    match written.await {
+        Ok(keeper) => keeper,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
@@ -198,18 +250,18 @@ fn inheritances(shares: &[Share], start: u64, sessions: Vec<SavedSession>) -> Ve
     parts
 }
 
-/// The sessions of all shards, from each a page at a time. `None` when one has ended, or has not yet what it has inherited.
-async fn gather(mailboxes: &Mailboxes) -> Option<Vec<Page>> {
-    let mut pages = Vec::new();
+/// Hands out the sessions of all shards, from each a page at a time. Whether those are all: not when a shard has ended, or has not yet what it has
+/// inherited.
+async fn gather(mailboxes: &Mailboxes, mut take: impl AsyncFnMut(Page)) -> bool {
     for shard in 0..u32::try_from(mailboxes.len()).unwrap_or(u32::MAX) {
         let mut next = Some(0);
         while let Some(slot) = next {
             let (to, page) = oneshot::channel();
             mailboxes.send(shard, Mail::Save(slot, to));
-            let (page, more) = page.await.ok()?;
-            pages.push(page);
+            let Ok((page, more)) = page.await else { return false };
+            take(page).await;
             next = more;
         }
     }
-    Some(pages)
+    true
 }

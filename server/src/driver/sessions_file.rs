@@ -1,22 +1,24 @@
 //! The file in which sessions outlive the process. It is enciphered with a key that lies beside it, because it holds what the bodies of
 //! its sessions are enciphered with: a copy of the one is worth nothing without the other.
 //!
-//! It begins with [`MAGIC`], the nonce and the tag. Enciphered behind them are the time at which it was saved, which start of the server
-//! saved it, whether that ended in good order, and the sessions.
+//! It begins with [`MAGIC`] and a nonce. Behind them are pages, each its length in four bytes and then enciphered as the next of a STREAM, so
+//! that none can be changed, left out or moved. All but the last are sessions; that says at which time and by which start of the server they
+//! were saved, and whether it had ended in good order. However many sessions there are, one page of them at a time is in memory.
 #![expect(clippy::disallowed_methods, reason = "the driver reads and writes what it keeps")]
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use aead_stream::{DecryptorBE32, EncryptorBE32};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use myicq_wire::{DecodeError, Reader, UnixTime};
 use rand::Rng;
 use rand::rngs::StdRng;
 use zeroize::Zeroizing;
 
-use crate::frontend::myicq::{NoSessions, SavedSession};
+use crate::frontend::myicq::{NoSessions, PAGE_LEN, SavedSession};
 
 /// What it is called in the data folder.
 const FILE: &str = "sessions";
@@ -28,14 +30,11 @@ const PART: &str = "sessions.part";
 const KEY_FILE: &str = "sessions.key";
 
 /// How it begins. The last byte is the version: one of another version is not read.
-const MAGIC: [u8; 8] = *b"MYICQSE\x01";
+const MAGIC: [u8; 8] = *b"MYICQSE\x02";
 
-const NONCE_LEN: usize = 24;
+/// What is left of the cipher's nonce when STREAM has numbered the pages.
+const NONCE_LEN: usize = 19;
 const TAG_LEN: usize = 16;
-const HEAD_LEN: usize = MAGIC.len() + NONCE_LEN + TAG_LEN;
-
-/// Bytes of it, at most: several million sessions.
-const FILE_MAX: u64 = 512 << 20;
 
 /// Some sessions as bytes.
 pub(super) type Page = Zeroizing<Vec<u8>>;
@@ -58,7 +57,7 @@ pub(super) enum Unusable {
     Io(#[from] io::Error),
     #[error("it is no file of sessions of this version")]
     Foreign,
-    #[error("it is damaged, or its key is another one")]
+    #[error("it is damaged or not whole, or its key is another one")]
     Damaged,
     #[error(transparent)]
     NoSessions(#[from] NoSessions),
@@ -93,64 +92,104 @@ impl SessionsFile {
         now: UnixTime,
         age_max: Duration,
     ) -> Result<Option<(Saved, Vec<SavedSession>)>, Unusable> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        match File::open(self.folder.join(FILE)) {
-            Ok(file) => file.take(FILE_MAX).read_to_end(&mut bytes)?,
+        let mut file = match File::open(self.folder.join(FILE)) {
+            Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let (head, body) = bytes.split_at_mut_checked(HEAD_LEN).ok_or(Unusable::Foreign)?;
-        let mut head = Reader::new(head);
-        if head.take(MAGIC.len(), "magic")? != MAGIC {
+        let (mut magic, mut nonce) = ([0; MAGIC.len()], [0; NONCE_LEN]);
+        file.read_exact(&mut magic).and_then(|()| file.read_exact(&mut nonce)).map_err(|_| Unusable::Foreign)?;
+        if magic != MAGIC {
             return Err(Unusable::Foreign);
         }
-        let nonce = XNonce::try_from(head.take(NONCE_LEN, "nonce")?).map_err(|_| Unusable::Foreign)?;
-        let tag = Tag::try_from(head.take(TAG_LEN, "tag")?).map_err(|_| Unusable::Foreign)?;
-        let opened = self.cipher.decrypt_inout_detached(&nonce, &MAGIC, (&mut *body).into(), &tag);
-        opened.map_err(|_| Unusable::Damaged)?;
-
-        let mut reader = Reader::new(body);
-        let at = UnixTime(reader.qword("saved_at")?);
-        let saved = Saved { at, start: reader.qword("start")?, is_exact: reader.byte("is_exact")? == 1 };
-        // From the future, where the clock was set back: nobody knows how old it is.
-        if Duration::from_micros(now.0.abs_diff(at.0)) > age_max {
-            return Err(Unusable::Old);
+        let mut decryptor = DecryptorBE32::from_aead(self.cipher.clone(), &nonce.into());
+        let mut sessions = Vec::new();
+        loop {
+            let mut page = read_page(&mut file)?;
+            if file.fill_buf()?.is_empty() {
+                decryptor.decrypt_last_in_place(&MAGIC, &mut *page).map_err(|_| Unusable::Damaged)?;
+                let saved = Saved::read(&page)?;
+                // From the future, where the clock was set back: nobody knows how old it is.
+                let is_old = Duration::from_micros(now.0.abs_diff(saved.at.0)) > age_max;
+                return if is_old { Err(Unusable::Old) } else { Ok(Some((saved, sessions))) };
+            }
+            decryptor.decrypt_next_in_place(&MAGIC, &mut *page).map_err(|_| Unusable::Damaged)?;
+            sessions.append(&mut SavedSession::read_all(&page)?);
         }
-        Ok(Some((saved, SavedSession::read_all(reader.rest())?)))
     }
 
-    /// Writes it anew. Until that is on the disk, the old one stays.
-    pub(super) fn write(&mut self, saved: Saved, pages: &[Page]) -> io::Result<()> {
-        let len = pages.iter().map(|page| page.len()).sum::<usize>();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(HEAD_LEN + 17 + len));
-        let mut nonce = [0; NONCE_LEN];
-        self.random.fill_bytes(&mut nonce);
-        bytes.extend(MAGIC);
-        bytes.extend(nonce);
-        bytes.extend([0; TAG_LEN]);
-        bytes.extend(saved.at.0.to_be_bytes());
-        bytes.extend(saved.start.to_be_bytes());
-        bytes.push(saved.is_exact.into());
-        pages.iter().for_each(|page| bytes.extend_from_slice(page));
-
-        let (head, body) = bytes.split_at_mut(HEAD_LEN);
-        let sealed = self.cipher.encrypt_inout_detached(&nonce.into(), &MAGIC, body.into());
-        let tag = sealed.map_err(|_| io::Error::other("too many sessions for one file"))?;
-        head.iter_mut().rev().zip(tag.iter().rev()).for_each(|(place, byte)| *place = *byte);
-
+    /// Begins to write it anew. Until that is at its [end](Self::end), the old one stays.
+    pub(super) fn begin(&mut self) -> io::Result<Writing> {
         let part = self.folder.join(PART);
-        // One that was left by a process that was killed.
+        // One that was begun, and never ended.
         if let Err(error) = std::fs::remove_file(&part)
             && error.kind() != ErrorKind::NotFound
         {
             return Err(error);
         }
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill_bytes(&mut nonce);
         let mut file = create_private(&part)?;
-        file.write_all(&bytes)?;
+        file.write_all(&MAGIC)?;
+        file.write_all(&nonce)?;
+        Ok(Writing { file, encryptor: EncryptorBE32::from_aead(self.cipher.clone(), &nonce.into()) })
+    }
+
+    /// All sessions are written: puts the new file into the place of the old one, on the disk, too.
+    pub(super) fn end(&self, writing: Writing, saved: Saved) -> io::Result<()> {
+        let Writing { mut file, encryptor } = writing;
+        let mut page = saved.write();
+        encryptor.encrypt_last_in_place(&MAGIC, &mut page).map_err(too_many)?;
+        write_page(&mut file, &page)?;
         file.sync_all()?;
-        std::fs::rename(&part, self.folder.join(FILE))?;
+        std::fs::rename(self.folder.join(PART), self.folder.join(FILE))?;
         sync_folder(&self.folder)
     }
+}
+
+/// A file that is being written.
+pub(super) struct Writing {
+    file: File,
+    encryptor: EncryptorBE32<XChaCha20Poly1305>,
+}
+
+impl Writing {
+    /// Adds a page of sessions.
+    pub(super) fn push(&mut self, mut page: Page) -> io::Result<()> {
+        self.encryptor.encrypt_next_in_place(&MAGIC, &mut *page).map_err(too_many)?;
+        write_page(&mut self.file, &page)
+    }
+}
+
+impl Saved {
+    fn write(self) -> Vec<u8> {
+        [&self.at.0.to_be_bytes()[..], &self.start.to_be_bytes(), &[self.is_exact.into()]].concat()
+    }
+
+    fn read(page: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(page);
+        let at = UnixTime(reader.qword("saved_at")?);
+        Ok(Self { at, start: reader.qword("start")?, is_exact: reader.byte("is_exact")? == 1 })
+    }
+}
+
+fn too_many<E>(_: E) -> io::Error {
+    io::Error::other("too many sessions for one file")
+}
+
+fn write_page(file: &mut File, page: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(page.len()).map_err(too_many)?;
+    file.write_all(&len.to_be_bytes())?;
+    file.write_all(page)
+}
+
+fn read_page(file: &mut impl Read) -> Result<Page, Unusable> {
+    let mut len = [0; 4];
+    file.read_exact(&mut len).map_err(|_| Unusable::Damaged)?;
+    let len = usize::try_from(u32::from_be_bytes(len)).ok().filter(|&len| len <= PAGE_LEN + TAG_LEN);
+    let mut page = Zeroizing::new(vec![0; len.ok_or(Unusable::Damaged)?]);
+    file.read_exact(&mut page).map_err(|_| Unusable::Damaged)?;
+    Ok(page)
 }
 
 /// Removes the file of sessions, where there is one.
@@ -233,6 +272,12 @@ mod tests {
         SessionsFile::open(folder, StdRng::seed_from_u64(7)).unwrap()
     }
 
+    fn write(file: &mut SessionsFile, pages: &[&[u8]]) {
+        let mut writing = file.begin().unwrap();
+        pages.iter().for_each(|page| writing.push(Zeroizing::new(page.to_vec())).unwrap());
+        file.end(writing, SAVED).unwrap();
+    }
+
     fn reason(file: &SessionsFile) -> String {
         file.read(SAVED.at, AGE_MAX).unwrap_err().to_string()
     }
@@ -242,27 +287,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = open(folder.path());
         assert!(file.read(SAVED.at, AGE_MAX).unwrap().is_none(), "there is none yet");
-        file.write(SAVED, &[Page::default()]).unwrap();
+        write(&mut file, &[&[], &[]]);
         let (saved, sessions) = open(folder.path()).read(SAVED.at, AGE_MAX).unwrap().unwrap();
         assert_eq!((saved, sessions.len()), (SAVED, 0));
         // Bytes that are no sessions, but whole: of another version that forgot to say so.
-        file.write(SAVED, &[Zeroizing::new(b"plain text".to_vec())]).unwrap();
+        write(&mut file, &[b"plain text"]);
         assert_eq!(reason(&file), "it holds something else than sessions");
         let bytes = std::fs::read(folder.path().join(FILE)).unwrap();
         assert!(!bytes.windows(5).any(|window| window == b"plain"), "it is enciphered");
         std::fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
         let other = SessionsFile::open(folder.path(), StdRng::seed_from_u64(8)).unwrap();
-        assert_eq!(reason(&other), "it is damaged, or its key is another one");
+        assert_eq!(reason(&other), "it is damaged or not whole, or its key is another one");
         remove(folder.path()).unwrap();
         remove(folder.path()).unwrap();
         assert!(file.read(SAVED.at, AGE_MAX).unwrap().is_none());
     }
 
     #[test]
+    fn what_is_not_written_to_its_end_leaves_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = open(folder.path());
+        write(&mut file, &[]);
+        drop(file.begin().unwrap());
+        assert_eq!(file.read(SAVED.at, AGE_MAX).unwrap().unwrap().0, SAVED);
+        write(&mut file, &[&[]]);
+        assert!(!folder.path().join(PART).exists());
+    }
+
+    #[test]
     fn every_damage_and_every_foreign_file_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = open(folder.path());
-        file.write(SAVED, &[]).unwrap();
+        write(&mut file, &[&[], &[]]);
         let whole = std::fs::read(folder.path().join(FILE)).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -278,7 +334,7 @@ mod tests {
     fn an_old_one_is_not_used_nor_one_from_the_future() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = open(folder.path());
-        file.write(SAVED, &[]).unwrap();
+        write(&mut file, &[]);
         for (away, is_used) in [(180_000_000, true), (180_000_001, false)] {
             for now in [SAVED.at.0 + away, SAVED.at.0 - away] {
                 assert_eq!(file.read(UnixTime(now), AGE_MAX).is_ok(), is_used, "{away} µs");
@@ -292,7 +348,7 @@ mod tests {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let folder = tempfile::tempdir().unwrap();
         let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().mode() & 0o777;
-        open(folder.path()).write(SAVED, &[]).unwrap();
+        write(&mut open(folder.path()), &[]);
         assert_eq!((mode(FILE), mode(KEY_FILE)), (0o600, 0o600));
         let key = folder.path().join(KEY_FILE);
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();

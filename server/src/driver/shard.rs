@@ -227,9 +227,7 @@ impl ShardDriver {
                 Mail::Password(result) => self.input(now, Input::Password(result)).await,
                 Mail::Posts(posts) => {
                     self.around.mailboxes.letters_read(self.share.index(), posts.len());
-                    for post in posts {
-                        self.input(now, Input::Post(post)).await;
-                    }
+                    self.input(now, Input::Posts(posts)).await;
                 }
                 Mail::Datagrams(datagrams) => {
                     self.around.mailboxes.datagrams_read(self.share.index(), datagrams.len());

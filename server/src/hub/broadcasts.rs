@@ -21,7 +21,7 @@ pub(super) const BROADCASTS_MAX: usize = 100;
 const PACE_LEN: usize = 50;
 
 /// Slots that are looked at for them at once.
-const PACE_SLOTS: usize = 4096;
+const PACE_SLOTS: u32 = 4096;
 
 const PACE: Duration = Duration::from_millis(20);
 
@@ -47,7 +47,7 @@ pub(super) struct Broadcasts {
     /// By rising number, at most [`BROADCASTS_MAX`].
     kept: Vec<Arc<Message>>,
     /// Who is here is told: when the next are, and from which slot on.
-    walk: Option<(Instant, usize)>,
+    walk: Option<(Instant, u32)>,
 }
 
 impl Broadcasts {

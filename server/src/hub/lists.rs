@@ -5,6 +5,8 @@
 
 use myicq_wire::Uin;
 
+use crate::pages::Pages;
+
 /// Users in a line: with the number of the next line, 64 bytes.
 const LINE_LEN: usize = 15;
 
@@ -38,14 +40,14 @@ impl List {
 /// What is in all the lists.
 #[derive(Debug)]
 pub(super) struct Lists {
-    lines: Vec<Line>,
+    lines: Pages<Line>,
     /// The first line that is in no list.
     free: u32,
 }
 
 impl Lists {
     pub(super) fn new() -> Self {
-        Self { lines: Vec::new(), free: NONE }
+        Self { lines: Pages::new(), free: NONE }
     }
 
     pub(super) fn iter(&self, list: &List) -> impl Iterator<Item = Uin> {
@@ -125,17 +127,15 @@ impl Lists {
             self.free = std::mem::replace(&mut line.next, next);
             return Some(number);
         }
-        let number = u32::try_from(self.lines.len()).ok().filter(|&number| number != NONE)?;
-        self.lines.push(Line { users: [Uin::NONE; LINE_LEN], next });
-        Some(number)
+        self.lines.push(Line { users: [Uin::NONE; LINE_LEN], next })
     }
 
     fn line(&self, number: u32) -> Option<&Line> {
-        self.lines.get(usize::try_from(number).ok()?)
+        self.lines.get(number)
     }
 
     fn line_mut(&mut self, number: u32) -> Option<&mut Line> {
-        self.lines.get_mut(usize::try_from(number).ok()?)
+        self.lines.get_mut(number)
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
                 let next = |&number: &u32| lists.line(number).map(|line| line.next);
                 let free = std::iter::successors(Some(lists.free), next).filter(|&number| number != NONE).count();
                 let used: usize = model.iter().map(|set| set.len().div_ceil(LINE_LEN)).sum();
-                prop_assert_eq!(lists.lines.len(), free + used);
+                prop_assert_eq!(lists.lines.len() as usize, free + used);
             }
         }
     }

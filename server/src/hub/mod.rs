@@ -340,9 +340,9 @@ impl Hub {
         self.store_requests.pop_front()
     }
 
-    /// Another shard has something to say about a user of ours.
-    pub fn handle_letter(&mut self, now: Now, letter: Letter) {
-        self.letters.push_back(letter);
+    /// Another shard has something to say about users of ours.
+    pub fn handle_letters(&mut self, now: Now, letters: Vec<Letter>) {
+        self.letters.extend(letters);
         self.settle(now);
     }
 

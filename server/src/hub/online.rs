@@ -8,6 +8,7 @@ use super::lists::List;
 use super::messages::Mailbox;
 use super::rates::Bucket;
 use super::{Place, Presence, SessionKey, presence};
+use crate::pages::Pages;
 use crate::store::MessageId;
 
 /// A user who is here: what a message to him touches, and no more, because among many users each look at another place is a wait for
@@ -47,19 +48,15 @@ pub(super) struct Details {
 /// Those who are here, each where his session is: slots of sessions are dense, and no two that are open have the same.
 #[derive(Debug)]
 pub(super) struct Users {
-    slots: Vec<Option<Online>>,
-    details: Vec<Option<Details>>,
+    slots: Pages<Option<Online>>,
+    details: Pages<Option<Details>>,
     directory: Directory,
-}
-
-fn position(slot: u32) -> Option<usize> {
-    usize::try_from(slot).ok()
 }
 
 impl Users {
     /// Nobody, of a server with so many shards.
     pub(super) fn new(shards: u32) -> Self {
-        Self { slots: Vec::new(), details: Vec::new(), directory: Directory::new(shards) }
+        Self { slots: Pages::new(), details: Pages::new(), directory: Directory::new(shards) }
     }
 
     pub(super) fn slot(&self, uin: Uin) -> Option<u32> {
@@ -67,16 +64,16 @@ impl Users {
     }
 
     pub(super) fn get(&self, uin: Uin) -> Option<&Online> {
-        self.slots.get(position(self.directory.find(uin)?)?)?.as_ref()
+        self.slots.get(self.directory.find(uin)?)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, uin: Uin) -> Option<&mut Online> {
-        self.slots.get_mut(position(self.directory.find(uin)?)?)?.as_mut()
+        self.slots.get_mut(self.directory.find(uin)?)?.as_mut()
     }
 
     /// The list of a user who is here.
     pub(super) fn contacts_mut(&mut self, uin: Uin) -> Option<&mut List> {
-        let details = self.details.get_mut(position(self.directory.find(uin)?)?)?.as_mut();
+        let details = self.details.get_mut(self.directory.find(uin)?)?.as_mut();
         details.map(|details| &mut details.contacts)
     }
 
@@ -85,48 +82,47 @@ impl Users {
         if !self.is_open(session) {
             return None;
         }
-        self.details.get_mut(position(session.slot)?)?.as_mut()
+        self.details.get_mut(session.slot)?.as_mut()
     }
 
     /// What others see of a user, if they do.
     pub(super) fn presence(&self, uin: Uin) -> Option<Presence> {
         let Online { status, session, .. } = *self.get(uin)?;
-        let place = self.details.get(position(session.slot)?)?.as_ref()?.place;
+        let place = self.details.get(session.slot)?.as_ref()?.place;
         presence::is_visible(status).then_some(Presence { uin, status, place })
     }
 
     /// What the user of a session wants to be shown as, and where he is.
     pub(super) fn whereabouts(&self, session: SessionKey) -> Option<(Status, Place)> {
-        let place = position(session.slot)?;
-        let user = self.slots.get(place)?.as_ref().filter(|user| user.session == session)?;
-        Some((user.status, self.details.get(place)?.as_ref()?.place))
+        let user = self.slots.get(session.slot)?.as_ref().filter(|user| user.session == session)?;
+        Some((user.status, self.details.get(session.slot)?.as_ref()?.place))
     }
 
     /// Whose session is in a slot, if there is somebody in it; `None` behind the last slot.
-    pub(super) fn in_slot(&self, slot: usize) -> Option<Option<SessionKey>> {
+    pub(super) fn in_slot(&self, slot: u32) -> Option<Option<SessionKey>> {
         self.slots.get(slot).map(|user| user.as_ref().map(|user| user.session))
     }
 
     pub(super) fn is_open(&self, session: SessionKey) -> bool {
-        let user = position(session.slot).and_then(|slot| self.slots.get(slot)?.as_ref());
+        let user = self.slots.get(session.slot).and_then(Option::as_ref);
         user.is_some_and(|user| user.session == session)
     }
 
     /// The user whose session this is, as long as it is open.
     pub(super) fn of_mut(&mut self, session: SessionKey) -> Option<&mut Online> {
-        self.slots.get_mut(position(session.slot)?)?.as_mut().filter(|user| user.session == session)
+        self.slots.get_mut(session.slot)?.as_mut().filter(|user| user.session == session)
     }
 
     /// Takes in a user who is not here.
     pub(super) fn insert(&mut self, user: Online, details: Details) {
         let SessionKey { uin, slot, .. } = user.session;
         debug_assert!(self.directory.find(uin).is_none(), "{uin} is here already");
-        let Some(place) = position(slot) else { return };
-        if self.slots.len() <= place {
-            self.slots.resize_with(place + 1, || None);
-            self.details.resize_with(place + 1, || None);
+        while self.slots.len() <= slot {
+            if self.slots.push(None).is_none() || self.details.push(None).is_none() {
+                return;
+            }
         }
-        if let (Some(user_here), Some(details_here)) = (self.slots.get_mut(place), self.details.get_mut(place)) {
+        if let (Some(user_here), Some(details_here)) = (self.slots.get_mut(slot), self.details.get_mut(slot)) {
             debug_assert!(user_here.is_none(), "two open sessions in slot {slot}");
             (*user_here, *details_here) = (Some(user), Some(details));
             self.directory.set(uin, slot);
@@ -137,9 +133,8 @@ impl Users {
         if !self.is_open(session) {
             return None;
         }
-        let place = position(session.slot)?;
         self.directory.remove(session.uin);
-        Some((self.slots.get_mut(place)?.take()?, self.details.get_mut(place)?.take()?))
+        Some((self.slots.get_mut(session.slot)?.take()?, self.details.get_mut(session.slot)?.take()?))
     }
 }
 

@@ -38,7 +38,7 @@ impl ShardDriver {
     /// Leaves all that there are, for the next process.
     pub(super) fn leave_sessions(&self) {
         let Some(leftovers) = &self.around.leftovers else { return };
-        let mut pages = vec![SavedSession::write_all(self.unrestored.as_slice())];
+        let mut pages: Vec<_> = SavedSession::pages(self.unrestored.as_slice()).collect();
         let mut next = Some(0);
         while let Some(slot) = next {
             let (page, more) = self.shard.save_from(slot, usize::MAX, is_of_udp);

@@ -35,7 +35,7 @@ pub use self::registration::Registered;
 use self::registration::Registration;
 use self::restart::Restored;
 pub use self::restart::SavedPage;
-pub use self::saved::{NoSessions, SavedSession};
+pub use self::saved::{NoSessions, PAGE_LEN, SavedSession};
 use self::session::{HELD_BYTES_MAX, HELD_MAX, Session};
 use self::sessions::Sessions;
 use self::timers::Timers;
@@ -114,7 +114,7 @@ impl Frontend {
             share,
             rng,
             counters: Counters::default(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(),
             restored: HashMap::new(),
             start: 0,
             retained: Retained::new(),

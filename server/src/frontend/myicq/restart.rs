@@ -12,7 +12,7 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 use super::Frontend;
-use super::saved::{SAVED_MAX, SavedSession};
+use super::saved::{PAGE_LEN, SAVED_MAX, SavedSession};
 use super::session::Session;
 use crate::counters::{Drop, Event};
 use crate::hub::{Hub, Place, SessionKey};
@@ -23,9 +23,6 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest. Whatever comes from the client meanwhile has it asked at once.
 const ASK_AGAIN_MAX: Duration = Duration::from_secs(16);
-
-/// Bytes in which sessions are handed out: several hundred of those that are at rest.
-const PAGE_LEN: usize = 64 * 1024;
 
 /// Some sessions as they are kept, and the slot from which to go on.
 pub type SavedPage = (Zeroizing<Vec<u8>>, Option<u32>);

@@ -19,6 +19,9 @@ const SKIPPED_ONCE: u16 = 10_000;
 /// Bytes of a session, at most: an IPv6 address, and nothing of its client's last numbers settled.
 pub(super) const SAVED_MAX: usize = 92 + 2 * HISTORY as usize;
 
+/// Bytes in which sessions are handed out, at most: several hundred of those that are at rest.
+pub const PAGE_LEN: usize = 64 * 1024;
+
 /// Bytes of a session, at least.
 const SAVED_MIN: usize = 60;
 
@@ -106,15 +109,17 @@ impl SavedSession {
         unsettled.iter().try_for_each(|seq| writer.word(seq.number()))
     }
 
-    /// All of these as bytes.
-    pub fn write_all(sessions: &[Self]) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(vec![0; sessions.len() * SAVED_MAX]);
-        let mut writer = Writer::new(&mut bytes);
-        let written = sessions.iter().try_for_each(|session| session.write(&mut writer));
-        debug_assert!(written.is_ok(), "a session takes at most {SAVED_MAX} bytes");
-        let len = writer.len();
-        bytes.truncate(len);
-        bytes
+    /// All of these as bytes, in pages of [`PAGE_LEN`] at most.
+    pub fn pages(sessions: &[Self]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
+        sessions.chunks(PAGE_LEN / SAVED_MAX).map(|sessions| {
+            let mut bytes = Zeroizing::new(vec![0; PAGE_LEN]);
+            let mut writer = Writer::new(&mut bytes);
+            let written = sessions.iter().try_for_each(|session| session.write(&mut writer));
+            debug_assert!(written.is_ok(), "a session takes at most {SAVED_MAX} bytes");
+            let len = writer.len();
+            bytes.truncate(len);
+            bytes
+        })
     }
 
     /// Reads all that there are. What is allocated for them is bounded by the number of bytes.

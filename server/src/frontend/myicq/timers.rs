@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use myicq_wire::Instant;
 
+use crate::pages::Pages;
+
 /// Microseconds of a tick, as a power of two: 4 ms.
 const TICK_BITS: u32 = 12;
 
@@ -51,7 +53,7 @@ struct List {
 /// The timers of all sessions.
 #[derive(Debug)]
 pub(super) struct Timers {
-    timers: Vec<Timer>,
+    timers: Pages<Timer>,
     /// The first that nobody has.
     free: u32,
     lists: Box<[List]>,
@@ -75,7 +77,7 @@ impl Timers {
     pub(super) fn new() -> Self {
         let empty = List { first: NONE, soonest: Instant(u64::MAX) };
         Self {
-            timers: Vec::new(),
+            timers: Pages::new(),
             free: NONE,
             lists: vec![empty; LISTS].into(),
             occupied: [0; LISTS / 64],
@@ -120,9 +122,7 @@ impl Timers {
             self.free = next;
             return Some(place);
         }
-        let place = u32::try_from(self.timers.len()).ok().filter(|&place| place != NONE)?;
-        self.timers.push(timer);
-        Some(place)
+        self.timers.push(timer)
     }
 
     fn unlink(&mut self, place: u32) {
@@ -170,7 +170,7 @@ impl Timers {
     }
 
     fn timer(&mut self, place: u32) -> Option<&mut Timer> {
-        self.timers.get_mut(usize::try_from(place).ok()?)
+        self.timers.get_mut(place)
     }
 
     fn link(&mut self, place: u32, deadline: Instant) {
@@ -248,7 +248,7 @@ mod tests {
 
     impl Timers {
         fn free_places(&self) -> usize {
-            let next = |&place: &u32| self.timers.get(place as usize).map(|timer| timer.next);
+            let next = |&place: &u32| self.timers.get(place).map(|timer| timer.next);
             std::iter::successors(Some(self.free), next).filter(|&place| place != NONE).count()
         }
     }
@@ -303,7 +303,7 @@ mod tests {
                 prop_assert!(soonest.is_none() == timers.next().is_none());
                 prop_assert!(timers.next() <= soonest || soonest.is_none());
                 let had = ids.iter().filter(|&&id| id != TimerId::NONE).count();
-                prop_assert!(timers.timers.len() <= 20 && timers.free_places() == timers.timers.len() - had);
+                prop_assert!(timers.timers.len() <= 20 && timers.free_places() + had == timers.timers.len() as usize);
             }
         }
     }

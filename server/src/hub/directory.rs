@@ -1,4 +1,4 @@
-//! Where the users of a shard are, by their numbers.
+//! What is at which place, by the numbers of a shard's users.
 
 use hashbrown::HashMap;
 use myicq_wire::Uin;
@@ -7,10 +7,10 @@ use myicq_wire::Uin;
 /// no more than his page.
 const PAGE_LEN: u32 = 64;
 
-/// Nobody has this slot.
-const NOBODY: u32 = u32::MAX;
+/// No place.
+const NOWHERE: u32 = u32::MAX;
 
-/// The slots of users, in pages of neighbours. A hash table would cost three times the memory, and two looks at far places instead of one: the pages'
+/// For each user the place of something of his, in pages of neighbours. A hash table would cost three times the memory, and two looks at far places instead of one: the pages'
 /// own table is so small that it stays near.
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -25,27 +25,38 @@ impl Directory {
         Self { stride: shards.max(1), pages: HashMap::new() }
     }
 
-    /// The slot of a user, if he is here.
+    /// The place of a user, if he has one.
     pub(super) fn find(&self, uin: Uin) -> Option<u32> {
         let (page, place) = self.place(uin);
-        self.pages.get(&page)?.get(place).copied().filter(|&slot| slot != NOBODY)
+        self.pages.get(&page)?.get(place).copied().filter(|&there| there != NOWHERE)
     }
 
-    /// Notes where a user is from now on.
-    pub(super) fn set(&mut self, uin: Uin, slot: u32) {
+    /// Notes which place a user has from now on.
+    pub(super) fn set(&mut self, uin: Uin, there: Option<u32>) {
+        let Some(there) = there.filter(|&there| there != NOWHERE) else {
+            self.remove(uin);
+            return;
+        };
         let (page, place) = self.place(uin);
-        let page = self.pages.entry(page).or_insert_with(|| Box::new([NOBODY; PAGE_LEN as usize]));
-        page.get_mut(place).into_iter().for_each(|here| *here = slot);
+        let page = self.pages.entry(page).or_insert_with(|| Box::new([NOWHERE; PAGE_LEN as usize]));
+        page.get_mut(place).into_iter().for_each(|here| *here = there);
     }
 
-    /// Forgets a user.
-    pub(super) fn remove(&mut self, uin: Uin) {
+    /// Forgets a user's place, and says which he had.
+    pub(super) fn remove(&mut self, uin: Uin) -> Option<u32> {
         let (number, place) = self.place(uin);
-        let Some(page) = self.pages.get_mut(&number) else { return };
-        page.get_mut(place).into_iter().for_each(|here| *here = NOBODY);
-        if page.iter().all(|&slot| slot == NOBODY) {
+        let page = self.pages.get_mut(&number)?;
+        let there = std::mem::replace(page.get_mut(place)?, NOWHERE);
+        if page.iter().all(|&there| there == NOWHERE) {
             self.pages.remove(&number);
         }
+        Some(there).filter(|&there| there != NOWHERE)
+    }
+
+    /// Nobody has a place.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
     }
 
     fn place(&self, uin: Uin) -> (u32, usize) {
@@ -66,15 +77,16 @@ mod tests {
                 (0..300).chain([u32::MAX / shards - 1]).map(|number| Uin(number * shards + shards - 1)).collect();
             for (&uin, slot) in users.iter().zip(0..) {
                 assert_eq!(directory.find(uin), None);
-                directory.set(uin, slot);
+                directory.set(uin, Some(slot));
             }
             for (&uin, slot) in users.iter().zip(0..) {
                 assert_eq!(directory.find(uin), Some(slot));
-                directory.remove(uin);
-                directory.remove(uin);
-                assert_eq!(directory.find(uin), None);
+                assert_eq!(
+                    (directory.remove(uin), directory.remove(uin), directory.find(uin)),
+                    (Some(slot), None, None)
+                );
             }
-            assert!(directory.pages.is_empty(), "nothing is left of those who went");
+            assert!(directory.is_empty(), "nothing is left of those who went");
         }
     }
 }

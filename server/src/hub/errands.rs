@@ -2,7 +2,7 @@
 
 use myicq_wire::Uin;
 
-use super::{Content, Effect, Hub, Sight, Waiting};
+use super::{Content, Effect, Hub, List, Sight, Waiting};
 use crate::store::{Outcome, Work};
 use crate::time::Now;
 
@@ -39,7 +39,7 @@ impl Hub {
         {
             self.announce(uin, Sight::Gone(uin));
         }
-        let mut list = self.watchers.remove(&uin).unwrap_or_default();
+        let mut list = List::at(self.watchers.remove(uin));
         let watchers: Vec<_> = self.lists.iter(&list).collect();
         self.lists.clear(&mut list);
         watchers.into_iter().for_each(|watcher| self.post(watcher, Content::Unlisted(uin)));

@@ -32,8 +32,14 @@ impl Default for List {
 }
 
 impl List {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0 == NONE
+    /// The list that begins with a line, or an empty one.
+    pub(super) fn at(line: Option<u32>) -> Self {
+        Self(line.unwrap_or(NONE))
+    }
+
+    /// With which line it begins, unless it is empty.
+    pub(super) fn line(&self) -> Option<u32> {
+        Some(self.0).filter(|&line| line != NONE)
     }
 }
 
@@ -190,7 +196,7 @@ mod tests {
                     let mut users: Vec<u32> = lists.iter(list).map(|user| user.0).collect();
                     users.sort_unstable();
                     prop_assert_eq!(&users, &set.iter().copied().collect::<Vec<_>>());
-                    prop_assert_eq!(list.is_empty(), set.is_empty());
+                    prop_assert_eq!(list.line().is_none(), set.is_empty());
                 }
                 let next = |&number: &u32| lists.line(number).map(|line| line.next);
                 let free = std::iter::successors(Some(lists.free), next).filter(|&number| number != NONE).count();

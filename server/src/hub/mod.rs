@@ -46,6 +46,7 @@ pub use relay::RelayOrder;
 pub use types::*;
 
 use self::broadcasts::Broadcasts;
+use self::directory::Directory;
 use self::groups::{Groups, Joining};
 use self::lists::{List, Lists};
 use self::messages::{Deliveries, Said, Sent};
@@ -80,7 +81,7 @@ pub struct Hub {
     /// Users who are here. The others are in the store.
     online: Users,
     /// Who sees a user come and go: those who are here and have him on their list.
-    watchers: HashMap<Uin, List>,
+    watchers: Directory,
     /// What is in those lists, and in the users' own.
     lists: Lists,
     deliveries: Deliveries,
@@ -124,14 +125,19 @@ impl Hub {
         let first_expiry = expiry::first(&share);
         let mut hub = Self {
             dummy_hash: passwords::dummy_hash(&config.security)?,
-            verifiers: Verifiers::new(verifier_key, config.security.verifier_lifetime, share.part_of(REMEMBERED_MAX)),
+            verifiers: Verifiers::new(
+                verifier_key,
+                config.security.verifier_lifetime,
+                share.part_of(REMEMBERED_MAX),
+                share.count(),
+            ),
             throttle: Throttle::new(verifier_key, &share),
             newcomers: Newcomers::new(),
             online: Users::new(share.count()),
+            watchers: Directory::new(share.count()),
             config,
             share,
             rng,
-            watchers: HashMap::new(),
             lists: Lists::new(),
             deliveries: Deliveries::default(),
             receipts: Subscribers::default(),

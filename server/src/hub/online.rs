@@ -125,7 +125,7 @@ impl Users {
         if let (Some(user_here), Some(details_here)) = (self.slots.get_mut(slot), self.details.get_mut(slot)) {
             debug_assert!(user_here.is_none(), "two open sessions in slot {slot}");
             (*user_here, *details_here) = (Some(user), Some(details));
-            self.directory.set(uin, slot);
+            self.directory.set(uin, Some(slot));
         }
     }
 

@@ -147,8 +147,8 @@ impl Hub {
     /// Shows a user to all who watch him: one letter for each of the other shards.
     pub(super) fn announce(&mut self, uin: Uin, sight: Sight) {
         for shard in 0..self.share.count() {
-            let Some(watchers) = self.watchers.get(&uin) else { return };
-            let theirs = self.lists.iter(watchers).filter(|&watcher| self.share.owner(watcher) == shard);
+            let watchers = List::at(self.watchers.find(uin));
+            let theirs = self.lists.iter(&watchers).filter(|&watcher| self.share.owner(watcher) == shard);
             let theirs: Box<[Uin]> = theirs.collect();
             if shard == self.share.index() {
                 self.on_seen(&theirs, sight);
@@ -159,8 +159,9 @@ impl Hub {
     }
 
     pub(super) fn on_watch(&mut self, target: Uin, watcher: Uin) {
-        let watchers = self.watchers.entry(target).or_default();
-        self.lists.insert(watchers, watcher);
+        let mut watchers = List::at(self.watchers.find(target));
+        self.lists.insert(&mut watchers, watcher);
+        self.watchers.set(target, watchers.line());
         if let Some(presence) = self.online.presence(target) {
             self.show(watcher, Sight::Here(presence));
         }
@@ -175,12 +176,9 @@ impl Hub {
     }
 
     pub(super) fn on_unwatch(&mut self, target: Uin, watcher: Uin) {
-        if let Some(watchers) = self.watchers.get_mut(&target) {
-            self.lists.remove(watchers, watcher);
-            if watchers.is_empty() {
-                self.watchers.remove(&target);
-            }
-        }
+        let mut watchers = List::at(self.watchers.find(target));
+        self.lists.remove(&mut watchers, watcher);
+        self.watchers.set(target, watchers.line());
     }
 
     /// Users of ours see somebody whom they watch.

@@ -11,14 +11,16 @@ use std::fmt;
 use std::time::Duration;
 
 use blake2::Blake2sMac;
+use blake2::digest::array::Array;
 use blake2::digest::consts::U16;
 use blake2::digest::{CtOutput, KeyInit, Mac};
 use hashbrown::HashMap;
 use myicq_wire::{Instant, Uin};
 
 use super::Attempt;
+use super::directory::Directory;
 
-/// Users of a server whose password is remembered at most; some 80 MB. One more, and the one remembered longest is forgotten.
+/// Users of a server whose password is remembered at most; some 30 MB. One more, and the one remembered longest is forgotten.
 pub(super) const REMEMBERED_MAX: usize = 1 << 20;
 
 /// Expired ones forgotten at each login: more than a login adds, and not so many that one login would be late for all the others.
@@ -41,30 +43,42 @@ impl Second {
     }
 }
 
+/// What is remembered of a user.
+struct Known {
+    /// [`Uin::NONE`] where it has been forgotten before its time.
+    uin: Uin,
+    /// The time of argon2's answer and not of the last login: who logs in every day is not remembered forever.
+    since: Second,
+    verifier: Verifier,
+}
+
 /// The verifiers of a hub's users.
 pub(super) struct Verifiers {
     lifetime: Duration,
     max: usize,
     /// Knows the key and no password. In a box, so that the key stays where it is, and is wiped there, when the hub is moved.
     keyed: Box<Blake2sMac<U16>>,
-    /// Since when, and what. The time of argon2's answer and not of the last login: who logs in every day is not remembered forever, and
-    /// those who came first go first.
-    known: HashMap<Uin, (Second, Verifier)>,
-    /// Who was remembered when, the first first; also those who have been forgotten before their time.
-    by_age: VecDeque<(Second, Uin)>,
+    /// Those who came first are first, and go first.
+    known: VecDeque<Known>,
+    /// How many have gone from the front of it.
+    gone: u32,
+    /// Where each user is in it, counted from the first that ever was.
+    places: Directory,
     /// Of the logins that argon2 has yet to judge. The hub bounds how many there are.
     unproven: HashMap<Attempt, (Uin, Verifier)>,
 }
 
 impl Verifiers {
-    /// Remembers nobody yet, and later up to `max` users for up to `lifetime`; zero: nobody at all. The key must be random.
-    pub(super) fn new(key: &[u8; 32], lifetime: Duration, max: usize) -> Self {
+    /// Remembers nobody yet, and later up to `max` users, of a server with so many shards, for up to `lifetime`; zero: nobody at all. The
+    /// key must be random.
+    pub(super) fn new(key: &[u8; 32], lifetime: Duration, max: usize, shards: u32) -> Self {
         Self {
             lifetime,
             max,
             keyed: Box::new(Blake2sMac::new(key.into())),
-            known: HashMap::new(),
-            by_age: VecDeque::new(),
+            known: VecDeque::new(),
+            gone: 0,
+            places: Directory::new(shards),
             unproven: HashMap::new(),
         }
     }
@@ -78,18 +92,18 @@ impl Verifiers {
     /// Whether this is the verifier of the user's password. If not, the password may be right all the same.
     pub(super) fn is_known(&mut self, now: Instant, uin: Uin, verifier: &Verifier) -> bool {
         for _ in 0..FORGOTTEN_AT_ONCE {
-            match self.by_age.front() {
-                Some(&(since, _)) if since.is_over(self.lifetime, now) => self.forget_oldest(),
+            match self.known.front() {
+                Some(known) if known.since.is_over(self.lifetime, now) => self.forget_oldest(),
                 _ => break,
             }
         }
-        let known = self.known.get(&uin).filter(|(since, _)| !since.is_over(self.lifetime, now));
-        known.is_some_and(|(_, known)| known == verifier)
+        let known = self.places.find(uin).and_then(|place| self.known.get(self.index(place)));
+        known.is_some_and(|known| !known.since.is_over(self.lifetime, now) && known.verifier == *verifier)
     }
 
     /// Whether anything is remembered of a user.
     pub(super) fn has(&self, uin: Uin) -> bool {
-        self.known.contains_key(&uin)
+        self.places.find(uin).is_some()
     }
 
     /// Argon2 is to judge a login with the password of this verifier: [`Verifiers::prove`] or [`Verifiers::drop_unproven`].
@@ -103,12 +117,13 @@ impl Verifiers {
         if self.lifetime.is_zero() {
             return;
         }
-        if self.by_age.len() >= self.max {
+        self.forget(uin);
+        if self.known.len() >= self.max {
             self.forget_oldest();
         }
-        let since = Second::of(now);
-        self.known.insert(uin, (since, verifier));
-        self.by_age.push_back((since, uin));
+        let behind = u32::try_from(self.known.len()).unwrap_or_default();
+        self.places.set(uin, Some(add(self.gone, behind)));
+        self.known.push_back(Known { uin, since: Second::of(now), verifier });
     }
 
     /// A login is over. Nothing, if its password has been proven.
@@ -118,7 +133,10 @@ impl Verifiers {
 
     /// Forgets a user's password until argon2 has judged it again.
     pub(super) fn forget(&mut self, uin: Uin) {
-        self.known.remove(&uin);
+        let place = self.places.remove(uin).map(|place| self.index(place));
+        if let Some(known) = place.and_then(|place| self.known.get_mut(place)) {
+            *known = Known { uin: Uin::NONE, since: known.since, verifier: Verifier::new(Array::default()) };
+        }
     }
 
     /// A user's password is about to be changed: to be called when the store is asked for it. A login under way may still be compared with
@@ -129,12 +147,24 @@ impl Verifiers {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((since, uin)) = self.by_age.pop_front()
-            && self.known.get(&uin).is_some_and(|(known_since, _)| *known_since == since)
-        {
-            self.forget(uin);
+        if let Some(known) = self.known.pop_front() {
+            self.gone = add(self.gone, 1);
+            self.places.remove(known.uin);
         }
     }
+
+    fn index(&self, place: u32) -> usize {
+        usize::try_from(add(place, PLACES - self.gone)).unwrap_or(usize::MAX)
+    }
+}
+
+/// So many places are told apart; a directory has none for the last number.
+const PLACES: u32 = u32::MAX;
+
+/// The place so many behind another one.
+fn add(place: u32, count: u32) -> u32 {
+    let sum = u64::from(place) + u64::from(count);
+    u32::try_from(sum % u64::from(PLACES)).unwrap_or_default()
 }
 
 impl fmt::Debug for Verifiers {
@@ -154,7 +184,7 @@ mod tests {
     const BEGIN: Instant = Instant(1_000_000);
 
     fn verifiers() -> Verifiers {
-        Verifiers::new(&[7; 32], LIFETIME, MAX)
+        Verifiers { gone: PLACES - 5, ..Verifiers::new(&[7; 32], LIFETIME, MAX, 1) }
     }
 
     impl Verifiers {
@@ -189,7 +219,7 @@ mod tests {
         assert!(first == verifiers.verifier(ALICE, b"secret"));
         assert!(first != verifiers.verifier(BOB, b"secret"));
         assert!(first != verifiers.verifier(ALICE, b"secret!"));
-        assert!(first != Verifiers::new(&[8; 32], LIFETIME, MAX).verifier(ALICE, b"secret"));
+        assert!(first != Verifiers::new(&[8; 32], LIFETIME, MAX, 1).verifier(ALICE, b"secret"));
         assert!(verifiers.verifier(Uin(0), b"\0a") != verifiers.verifier(Uin(0), b"a"));
     }
 
@@ -202,7 +232,7 @@ mod tests {
         verifiers.drop_unproven(Attempt(1));
         verifiers.prove(BEGIN, Attempt(1));
         assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
-        assert!(verifiers.unproven.is_empty() && verifiers.by_age.is_empty());
+        assert!(verifiers.unproven.is_empty() && verifiers.known.is_empty());
     }
 
     #[test]
@@ -212,7 +242,7 @@ mod tests {
         let last = Instant((BEGIN + LIFETIME).0 - 1);
         assert!(verifiers.knows(last, ALICE, b"secret"));
         assert!(!verifiers.knows(BEGIN + LIFETIME, ALICE, b"secret"));
-        assert!(verifiers.known.is_empty() && verifiers.by_age.is_empty());
+        assert!(verifiers.known.is_empty() && verifiers.places.is_empty());
     }
 
     #[test]
@@ -227,10 +257,10 @@ mod tests {
 
     #[test]
     fn no_lifetime_is_no_memory() {
-        let mut verifiers = Verifiers::new(&[7; 32], Duration::ZERO, MAX);
+        let mut verifiers = Verifiers::new(&[7; 32], Duration::ZERO, MAX, 1);
         verifiers.remember(BEGIN, ALICE, b"secret");
         assert!(!verifiers.knows(BEGIN, ALICE, b"secret"));
-        assert!(verifiers.known.is_empty() && verifiers.by_age.is_empty() && verifiers.unproven.is_empty());
+        assert!(verifiers.known.is_empty() && verifiers.places.is_empty() && verifiers.unproven.is_empty());
     }
 
     #[test]
@@ -239,7 +269,7 @@ mod tests {
         (20_000..20_020).for_each(|uin| verifiers.remember(BEGIN, Uin(uin), b"secret"));
         for left in [12, 4, 0] {
             assert!(!verifiers.knows(BEGIN + LIFETIME, Uin(20_019), b"secret"));
-            assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (left, left));
+            assert_eq!(verifiers.known.len(), left);
         }
     }
 
@@ -250,7 +280,7 @@ mod tests {
         assert_eq!(verifiers.known.len(), MAX);
         assert!(verifiers.knows(BEGIN, Uin(20_000), b"secret"));
         verifiers.remember(BEGIN, ALICE, b"secret");
-        assert_eq!((verifiers.known.len(), verifiers.by_age.len()), (MAX, MAX));
+        assert_eq!(verifiers.known.len(), MAX);
         assert!(!verifiers.knows(BEGIN, Uin(20_000), b"secret"));
         assert!(verifiers.knows(BEGIN, Uin(20_001), b"secret") && verifiers.knows(BEGIN, ALICE, b"secret"));
     }
@@ -264,7 +294,7 @@ mod tests {
         let later = BEGIN + LIFETIME / 2;
         verifiers.remember(later, ALICE, b"other");
         assert!(verifiers.knows(BEGIN + LIFETIME, ALICE, b"other"));
-        assert_eq!(verifiers.by_age.len(), 1);
+        assert_eq!(verifiers.known.len(), 1);
     }
 
     #[test]
@@ -285,7 +315,7 @@ mod tests {
 
     #[test]
     fn little_is_kept_of_a_user() {
-        assert_eq!((size_of::<(Uin, (Second, Verifier))>(), size_of::<(Second, Uin)>()), (24, 8));
+        assert_eq!(size_of::<Known>(), 24);
     }
 
     #[test]

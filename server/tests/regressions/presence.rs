@@ -81,3 +81,28 @@ fn a_contact_who_flaps_does_not_end_the_session_of_who_watches() {
     assert_eq!(shown(&heard, bob.uin), Some(Status::AWAY), "the latest");
     assert!(heard.len() < 200, "{} notices", heard.len());
 }
+
+/// One after the other they are told together, half a second after the first; but when there are as many as a datagram holds, nobody waits.
+#[test]
+fn a_full_page_of_arrivals_waits_for_nobody() {
+    const PAGE: usize = 48;
+    let mut scene = Scene::new();
+    let mut alice = scene.present(Offer::Plain);
+    let mut contacts: Vec<_> = (0..PAGE + 2).map(|_| scene.absent(Offer::Plain)).collect();
+    for contact in &contacts {
+        alice.add(&mut scene, contact.uin);
+        alice.listen(&mut scene);
+    }
+    let mut come = |scene: &mut Scene, range: std::ops::Range<usize>| {
+        contacts[range].iter_mut().for_each(|contact| drop(contact.log_in(scene, Status::ONLINE)));
+        commands(&alice.listen(scene))
+    };
+    assert_eq!(come(&mut scene, 0..1), [Command::UserOnline]);
+    assert_eq!(come(&mut scene, 1..PAGE), []);
+    assert_eq!(come(&mut scene, PAGE..PAGE + 1), [Command::MultiOnline]);
+    assert_eq!(come(&mut scene, PAGE + 1..PAGE + 2), []);
+    scene.advance(Duration::from_millis(499));
+    assert_eq!(come(&mut scene, 0..0), []);
+    scene.advance(Duration::from_millis(1));
+    assert_eq!(come(&mut scene, 0..0), [Command::UserOnline]);
+}

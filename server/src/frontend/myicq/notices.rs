@@ -2,7 +2,6 @@
 //! anybody on its list could bury it in changes of status. And who comes right behind another waits a moment for those who follow: when a
 //! server starts again, everybody comes at once, and each would be told of each.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use myicq_wire::link::{Outgoing, Token};
@@ -26,7 +25,8 @@ const PAGE_LEN: usize = 48;
 /// Datagrams that wait for the link's window, beyond which notices wait elsewhere: a quarter of what the link takes.
 pub(super) const QUEUED_MAX: usize = 64;
 
-/// Who comes within this time of the last arrival that a client was told of waits for the end of it. Nobody notices half a second.
+/// Who comes within this time of the last arrival that a client was told of waits for the end of it, or for as many as one datagram has room
+/// for. Nobody notices half a second.
 const ARRIVALS_FOLD: Duration = Duration::from_millis(500);
 
 /// What is to be told of a contact.
@@ -42,8 +42,8 @@ pub(super) enum Notice {
 pub(super) struct LateNotices {
     /// Until when nothing more is told of arrivals.
     until: Instant,
-    /// The latest of each contact. At most as many as the client's list has.
-    notices: BTreeMap<Uin, Notice>,
+    /// The latest of each contact, by rising number. At most as many as the client's list has.
+    notices: Vec<(Uin, Notice)>,
 }
 
 impl LateNotices {
@@ -53,7 +53,10 @@ impl LateNotices {
     }
 
     fn add(&mut self, uin: Uin, notice: Notice) {
-        self.notices.entry(uin).and_modify(|earlier| earlier.replace_by(notice)).or_insert(notice);
+        match self.notices.binary_search_by_key(&uin, |&(uin, _)| uin) {
+            Ok(place) => self.notices.get_mut(place).into_iter().for_each(|(_, earlier)| earlier.replace_by(notice)),
+            Err(place) => self.notices.insert(place, (uin, notice)),
+        }
     }
 }
 
@@ -96,7 +99,11 @@ impl Frontend {
         for &key in keys {
             let Some(session) = self.sessions.get_mut(key) else { continue };
             if if is_arrival { session.defers_arrival(now.instant) } else { session.defers() } {
-                session.late_notices.get_or_insert_default().add(uin, notice);
+                let late = session.late_notices.get_or_insert_default();
+                late.add(uin, notice);
+                if late.notices.len() >= PAGE_LEN {
+                    late.until = now.instant;
+                }
                 self.touched.push(key);
                 continue;
             }

@@ -21,7 +21,7 @@ fn programs() -> &'static Path {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         // With one of the tests, because features are then those of `cargo test`, which has built these programs already; by themselves
         // they, and most that they depend on, would be built once more.
-        build.args(["build", "--quiet", "--workspace", "--bins", "--lib", "--test", "demo", "--target-dir"]);
+        build.args(["build", "--quiet", "--workspace", "--bins", "--lib", "--test", "programs", "--target-dir"]);
         build.arg(profile.parent().unwrap());
         build.args(profile.ends_with("release").then_some("--release"));
         assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "the programs do not build");

@@ -166,7 +166,11 @@ impl Stop {
 /// Why it could not start, or what ended it.
 pub fn run(config: Config, sources: Option<Sources>, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {
     let settings = Settings::new(Arc::new(config), sources);
-    LocalSet::new().block_on(&runtime()?, supervise(settings, ready))
+    let (runtime, tasks) = (runtime()?, LocalSet::new());
+    let ended = tasks.block_on(&runtime, supervise(settings, ready));
+    // Before the runtime, which waits for the thread that writes sessions, and that for what a task has still to give it.
+    drop(tasks);
+    ended
 }
 
 async fn supervise(mut settings: Settings, ready: impl FnOnce(Listening, Stop)) -> Result<(), RunError> {

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             Ok(figures) => println!("{climate:?}, {count} seeds: {figures:#?}"),
             Err(seed) => {
                 println!(
-                    "{climate:?}: repeat with MYICQ_SEED={seed} cargo test -p myicq-tests --test simulation -- --nocapture"
+                    "{climate:?}: repeat with MYICQ_SEED={seed} cargo test -p myicq-tests --test sans_io simulation -- --nocapture"
                 );
                 return ExitCode::FAILURE;
             }

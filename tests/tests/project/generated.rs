@@ -1,6 +1,6 @@
 //! What is made of the code and kept in the project, so that it can be read there, is what the code would make today.
 //!
-//! `MYICQ_UPDATE=1 cargo test -p myicq-tests --test generated` makes it anew.
+//! `MYICQ_UPDATE=1 cargo test -p myicq-tests --test project` makes it anew.
 #![expect(clippy::disallowed_methods, reason = "reads and writes the files of the project")]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what the tests share panics as the tests themselves do")]
 
@@ -52,6 +52,6 @@ fn keep(path: &str, make: impl Fn(&str) -> String) {
     if std::env::var_os("MYICQ_UPDATE").is_some() {
         fs::write(&file, made).unwrap();
     } else if found != made {
-        panic!("{path} is not what the code makes of it: MYICQ_UPDATE=1 cargo test -p myicq-tests --test generated");
+        panic!("{path} is not what the code makes of it: MYICQ_UPDATE=1 cargo test -p myicq-tests --test project");
     }
 }

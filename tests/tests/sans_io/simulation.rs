@@ -18,7 +18,7 @@ fn all(seeds: Range<u64>, climate: Climate) {
     match campaign::all(seeds, climate) {
         Ok(figures) => println!("{climate:?}: {figures:#?}"),
         Err(seed) => panic!(
-            "{climate:?}: repeat with MYICQ_SEED={seed} cargo test -p myicq-tests --test simulation -- --nocapture"
+            "{climate:?}: repeat with MYICQ_SEED={seed} cargo test -p myicq-tests --test sans_io simulation -- --nocapture"
         ),
     }
 }

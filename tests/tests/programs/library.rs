@@ -7,7 +7,7 @@ use myicq_client::{Arrival, EndReason, Event, Message, Password, RequestError, U
 use myicq_tests::process::Server;
 
 #[expect(dead_code, reason = "as an example it is a program")]
-#[path = "../../client/examples/own_loop.rs"]
+#[path = "../../../client/examples/own_loop.rs"]
 mod own_loop;
 
 const PASSWORD: &str = "hunter2";

@@ -24,7 +24,7 @@ struct Frame {
 
 /// The frames of a connection, by a part of its name.
 fn connection(name: &str) -> Vec<Frame> {
-    let lines = include_str!("../../wire/testdata/peer.jsonl").lines();
+    let lines = include_str!("../../../wire/testdata/peer.jsonl").lines();
     let rows = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
     let of_connection = rows.filter(|row| row["connection"].as_str().unwrap().contains(name));
     of_connection

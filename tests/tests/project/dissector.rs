@@ -1,6 +1,6 @@
 //! The dissector for Wireshark, in `tshark`, on captures of the packets that the tests have.
 //!
-//! `MYICQ_UPDATE=1 cargo test --workspace --test dissector` makes captures and what is read out of them anew.
+//! `MYICQ_UPDATE=1 cargo test -p myicq-tests --test project` makes captures and what is read out of them anew.
 #![expect(clippy::disallowed_methods, reason = "reads and writes the files of the project, and runs tshark")]
 #![expect(
     clippy::indexing_slicing,
@@ -27,7 +27,7 @@ fn keep(name: &str, made: &[u8]) {
     if std::env::var_os("MYICQ_UPDATE").is_some() {
         fs::write(&file, made).unwrap();
     } else if fs::read(&file).unwrap_or_default() != made {
-        panic!("{name} is not what it would be today: MYICQ_UPDATE=1 cargo test --workspace --test dissector");
+        panic!("{name} is not what it would be today: MYICQ_UPDATE=1 cargo test -p myicq-tests --test project");
     }
 }
 
@@ -116,7 +116,7 @@ fn every_command_and_extension_is_understood() {
 
 #[test]
 fn streams_are_taken_apart_wherever_their_segments_end() {
-    let tunnel = include_str!("../../wire/testdata/tunnel.jsonl");
+    let tunnel = include_str!("../../../wire/testdata/tunnel.jsonl");
     let shown = |frames: &[Value], protocol: &str| {
         let packets = frames.iter().filter_map(|frame| frame.get(protocol));
         packets.map(|packets| packets.as_array().map_or(1, Vec::len)).sum::<usize>()
@@ -124,7 +124,7 @@ fn streams_are_taken_apart_wherever_their_segments_end() {
     if let Some(frames) = compare("tunnel.pcap", &samples::streams(tunnel), "tunnel.json") {
         assert_eq!(shown(&frames, "myicq"), testdata::rows(tunnel).count());
     }
-    let peer = include_str!("../../wire/testdata/peer.jsonl");
+    let peer = include_str!("../../../wire/testdata/peer.jsonl");
     if let Some(frames) = compare("direct.pcap", &samples::streams(peer), "direct.json") {
         assert_eq!(shown(&frames, "myicq_peer"), testdata::rows(peer).count());
     }
@@ -154,9 +154,9 @@ fn a_capture_is_deciphered_with_the_passwords_of_its_logins() {
         assert_eq!(packet["cipher"], cipher, "{}", row["name"]);
     }
     let tunnel = decoded(&folder().join("tunnel.pcap"));
-    assert_eq!(tunnel.len(), testdata::rows(include_str!("../../wire/testdata/tunnel.jsonl")).count());
+    assert_eq!(tunnel.len(), testdata::rows(include_str!("../../../wire/testdata/tunnel.jsonl")).count());
     let direct = decoded(&folder().join("direct.pcap"));
-    assert_eq!(direct.len(), testdata::rows(include_str!("../../wire/testdata/peer.jsonl")).count());
+    assert_eq!(direct.len(), testdata::rows(include_str!("../../../wire/testdata/peer.jsonl")).count());
     assert!(tunnel.iter().chain(&direct).all(|packet| packet["error"].is_null()));
 }
 

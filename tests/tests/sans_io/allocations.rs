@@ -15,9 +15,9 @@ use serde_json::Value;
 
 fn captured() -> Vec<(bool, Vec<u8>)> {
     let files = [
-        include_str!("../../wire/testdata/session.jsonl"),
-        include_str!("../../wire/testdata/reliability.jsonl"),
-        include_str!("../../wire/testdata/handmade.jsonl"),
+        include_str!("../../../wire/testdata/session.jsonl"),
+        include_str!("../../../wire/testdata/reliability.jsonl"),
+        include_str!("../../../wire/testdata/handmade.jsonl"),
     ];
     let packet = |line: &str| {
         let row: Value = serde_json::from_str(line).unwrap();

@@ -103,7 +103,7 @@ fn every_request_is_answered_as_the_client_of_2003_needs_it() {
         now: Instant(1_000_000),
         ears: BTreeMap::new(),
     };
-    let session = include_str!("../../wire/testdata/session.jsonl");
+    let session = include_str!("../../../wire/testdata/session.jsonl");
     let packets: Vec<Value> = rows(session).filter(|row| row["from"] == "client").collect();
     let captured = captured_commands(session);
     let (mut asked, mut acknowledged_logins, mut asked_before_the_proof) = (Vec::new(), 0, 0);
@@ -147,7 +147,7 @@ fn every_request_is_answered_as_the_client_of_2003_needs_it() {
 #[test]
 fn a_registration_that_comes_again_makes_one_user() {
     let mut host = Host::new(config(), Delays { commit: Duration::from_millis(2), ..Delays::NONE }, 1);
-    let registration = bytes(&rows(include_str!("../../wire/testdata/session.jsonl")).next().unwrap(), "hex");
+    let registration = bytes(&rows(include_str!("../../../wire/testdata/session.jsonl")).next().unwrap(), "hex");
     let (mut uins, mut proofs) = (BTreeSet::new(), BTreeSet::new());
     for tenths in 0..40 {
         let now = Instant(1_000_000 + tenths * 100_000);

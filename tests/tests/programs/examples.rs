@@ -13,13 +13,13 @@ use myicq_client::{Builder, Client, Event, Message, Password, Uin, blocking};
 use myicq_tests::process::Server;
 
 #[expect(dead_code, reason = "as an example it is a program")]
-#[path = "../../client/examples/away_bot.rs"]
+#[path = "../../../client/examples/away_bot.rs"]
 mod away_bot;
 #[expect(dead_code, reason = "as an example it is a program")]
-#[path = "../../client/examples/drop_box.rs"]
+#[path = "../../../client/examples/drop_box.rs"]
 mod drop_box;
 #[expect(dead_code, reason = "as an example it is a program")]
-#[path = "../../client/examples/echo_bot.rs"]
+#[path = "../../../client/examples/echo_bot.rs"]
 mod echo_bot;
 
 const PASSWORD: &str = "hunter2";

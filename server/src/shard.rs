@@ -150,16 +150,15 @@ impl Shard {
             Input::Password(result) => self.hub.handle_password(now, result),
             Input::Relay(order, opened) => self.hub.handle_relay(now, order, opened),
             Input::Posts(posts) => {
-                let mut letters = Vec::with_capacity(posts.len());
                 for post in posts {
                     match post {
-                        Post::Letter(letter) => letters.push(letter),
+                        Post::Letter(letter) => self.hub.push_letter(letter),
                         Post::Registered(registered) => {
                             self.frontend.handle_registered(now, registered, &mut self.hub);
                         }
                     }
                 }
-                self.hub.handle_letters(now, letters);
+                self.hub.handle_letters(now);
             }
             Input::Errand { number, work } => self.hub.handle_errand(now, number, work),
             Input::Config(config) => {

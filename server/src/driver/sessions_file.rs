@@ -328,6 +328,18 @@ mod tests {
             std::fs::write(folder.path().join(FILE), &whole[..at]).unwrap();
             assert!(file.read(SAVED.at, AGE_MAX).is_err(), "{at} bytes of it");
         }
+        let (head, page) = (MAGIC.len() + NONCE_LEN, 4 + TAG_LEN);
+        let left_out = [&whole[..head], &whole[head + page..]].concat();
+        let moved = [
+            &whole[..head],
+            &whole[head + page..head + 2 * page],
+            &whole[head..head + page],
+            &whole[head + 2 * page..],
+        ];
+        for damaged in [left_out, moved.concat()] {
+            std::fs::write(folder.path().join(FILE), damaged).unwrap();
+            assert_eq!(reason(&file), Unusable::Damaged.to_string());
+        }
     }
 
     #[test]

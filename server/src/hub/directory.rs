@@ -10,8 +10,8 @@ const PAGE_LEN: u32 = 64;
 /// No place.
 const NOWHERE: u32 = u32::MAX;
 
-/// For each user the place of something of his, in pages of neighbours. A hash table would cost three times the memory, and two looks at far places instead of one: the pages'
-/// own table is so small that it stays near.
+/// For each user the place of something of his, in pages of neighbours. A hash table would cost three times the memory, and two looks at far
+/// places instead of one: the pages' own table is so small that it stays near.
 #[derive(Debug)]
 pub(super) struct Directory {
     /// The users of one shard are this far apart.

@@ -346,9 +346,13 @@ impl Hub {
         self.store_requests.pop_front()
     }
 
-    /// Another shard has something to say about users of ours.
-    pub fn handle_letters(&mut self, now: Now, letters: Vec<Letter>) {
-        self.letters.extend(letters);
+    /// Another shard has something to say about a user of ours: [`Hub::handle_letters`] takes it in, with all that came together.
+    pub fn push_letter(&mut self, letter: Letter) {
+        self.letters.push_back(letter);
+    }
+
+    /// What other shards had to say has come.
+    pub fn handle_letters(&mut self, now: Now) {
         self.settle(now);
     }
 

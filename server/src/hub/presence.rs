@@ -146,8 +146,8 @@ impl Hub {
 
     /// Shows a user to all who watch him: one letter for each of the other shards.
     pub(super) fn announce(&mut self, uin: Uin, sight: Sight) {
+        let watchers = List::at(self.watchers.find(uin));
         for shard in 0..self.share.count() {
-            let watchers = List::at(self.watchers.find(uin));
             let theirs = self.lists.iter(&watchers).filter(|&watcher| self.share.owner(watcher) == shard);
             let theirs: Box<[Uin]> = theirs.collect();
             if shard == self.share.index() {
